@@ -1,0 +1,1 @@
+"""The command line: arguments -> settings -> one call into job -> exit code."""

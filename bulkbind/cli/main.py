@@ -1,0 +1,175 @@
+"""The command line's frame: which commands there are, and what errors exit with.
+
+Commands are imported when they are asked for, so that ``--help`` costs nothing.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from bulkbind.errors import (
+    BulkbindError,
+    JobBusy,
+    RefusedForSafety,
+    RunInterrupted,
+)
+
+
+class Entry(NamedTuple):
+    """A command, where it lives, and its line in the help."""
+
+    module: str
+    summary: str
+
+
+#: The help's blocks, in their order; a command is found through them.
+BLOCKS: dict[str, dict[str, Entry]] = {
+    "Look and do": {
+        "plan": Entry("plan", "Show what a run would send; sends nothing."),
+        "run": Entry("run", "Bind what a job or manifest asks for."),
+        "resume": Entry("resume", "Go on with a run that was stopped or killed."),
+        "status": Entry("status", "Say how far a run is."),
+        "report": Entry("report", "Show or export what became of every row."),
+    },
+    "Prove and mend": {},
+    "While it runs": {},
+    "History": {
+        "runs": Entry("runs", "List runs, newest first."),
+    },
+    "Set-up": {
+        "init": Entry("init", "Write a job file and a manifest to start from."),
+        "sandbox": Entry("sandbox", "Serve a local gateway to try things on."),
+        "explain": Entry("explain", "Say what a code, verdict or exit code means."),
+    },
+}
+
+EVERYWHERE = """\
+  --only COLUMN=V1[,V2]      only rows that have one of the values
+  --default COLUMN=VALUE     fill a column that the manifest lacks
+  --set [SECTION.]KEY=VALUE  any key of a job file
+  --endpoint URL|sandbox     --project-id ID
+  --rate 10/s                --concurrency N
+  --report-dir DIR           --state-dir DIR           -q   --json"""
+
+EXITS = """\
+  0    every row bound, unchanged, unbound, duplicate or superseded
+  1    a row is failed, unconfirmed, kept or invalid
+  2    usage, job file, manifest, credentials or endpoint wrong; nothing was sent
+  3    some row was not sent: stopped or parked; `bulkbind resume` goes on
+  4    refused for safety; nothing was sent
+  75   another process works on the job
+  130  SIGINT; 143 SIGTERM; `bulkbind resume` goes on"""
+
+
+class BlockGroup(click.Group):
+    """Shows commands in blocks, and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return every command's name, block by block."""
+        return [name for block in BLOCKS.values() for name in block]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        for block in BLOCKS.values():
+            if cmd_name in block:
+                module = import_module(f"bulkbind.cli.{block[cmd_name].module}")
+                command: click.Command = module.command
+                return command
+        return None
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the blocks."""
+        del ctx
+        for title, block in BLOCKS.items():
+            if block:
+                with formatter.section(title):
+                    rows = [(name, entry.summary) for name, entry in block.items()]
+                    formatter.write_dl(rows)
+        for title, text in (("Everywhere", EVERYWHERE), ("Exit codes", EXITS)):
+            with formatter.section(title):
+                formatter.write(text + "\n")
+
+
+@click.group(
+    cls=BlockGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+    subcommand_metavar="COMMAND ...",
+)
+@click.version_option(package_name="bulkbind", prog_name="bulkbind")
+def bulkbind() -> None:
+    """Bind plug-ins to thousands of APIs on Huawei Cloud API Gateway.
+
+    A manifest (CSV, JSON) says which; the plan says what will be sent; a run sends it,
+    and can be interrupted and resumed; the report has a verdict for every row.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code; see ``EXITS``.
+    """
+    if sys.platform == "win32":
+        click.echo(
+            "bulkbind: Windows is not supported (no flock); use Linux, macOS or WSL",
+            err=True,
+        )
+        return 2
+    try:
+        return _call(list(arguments))
+    except BulkbindError as error:
+        click.echo(f"bulkbind: {error}", err=True)
+        return exit_code_of(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        click.echo("bulkbind: interrupted; nothing was sent", err=True)
+        return 130
+    except Exception as error:  # noqa: BLE001 - a traceback is for developers
+        return _own_fault(error)
+
+
+def _call(arguments: list[str]) -> int:
+    try:
+        result = bulkbind.main(
+            args=arguments, prog_name="bulkbind", standalone_mode=False
+        )
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        error.show()
+        return 2
+    return result if isinstance(result, int) else 0
+
+
+def exit_code_of(error: BulkbindError) -> int:
+    """Return what the process exits with for an error. Source: DESIGN, section 7."""
+    if isinstance(error, RefusedForSafety):
+        return 4
+    if isinstance(error, JobBusy):
+        return 75
+    return 3 if isinstance(error, RunInterrupted) else 2
+
+
+def _own_fault(error: Exception) -> int:
+    if os.environ.get("BULKBIND_DEBUG"):
+        raise error
+    click.echo(
+        f"bulkbind: this is a fault of bulkbind's own: {type(error).__name__}: {error};"
+        " a run that had begun can be resumed. BULKBIND_DEBUG=1 shows where it happened",
+        err=True,
+    )
+    return 70

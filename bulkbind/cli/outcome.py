@@ -1,0 +1,37 @@
+"""What a run came to, said on standard output; and the exit code."""
+
+import click
+import msgspec
+
+from bulkbind.job.story import Outcome
+from bulkbind.model import RunState
+from bulkbind.report import describe
+
+
+def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
+    """Print an outcome; return the exit code."""
+    if outcome.reported is None or outcome.run is None:
+        click.echo("the manifest has no rows: there is nothing to do", err=True)
+        return 0
+    if outcome.abandoned:
+        click.echo(
+            f"run {outcome.abandoned} was closed: the manifest or the plan's settings"
+            f" changed; this is run {outcome.run.id}",
+            err=True,
+        )
+    if outcome.nothing_to_do:
+        click.echo(f"run {outcome.run.id}: nothing is left to do", err=True)
+    summary = outcome.reported.summary
+    code = 0 if outcome.nothing_to_do else summary.exit_code
+    if as_json:
+        text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+        click.echo(text.decode())
+    elif code or not quiet:
+        click.echo(f"run {summary.run_id}: {summary.state}")
+        click.echo(describe(outcome.reported.totals, files=outcome.reported.files))
+    if summary.state is RunState.STOPPED:
+        reason = f" ({summary.stopped_by})" if summary.stopped_by else ""
+        click.echo(
+            f"stopped{reason}: `bulkbind resume {summary.run_id}` goes on", err=True
+        )
+    return code

@@ -1,0 +1,60 @@
+"""``bulkbind report``: show what became of every row, or write it elsewhere."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from bulkbind.cli import options
+from bulkbind.errors import SettingsError
+from bulkbind.job.reporting import export_run, write_run_reports
+from bulkbind.report import Wish, describe
+
+
+@click.command("report")
+@options.run_name
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]))
+@click.option("--only", multiple=True, metavar="COLUMN=V1[,V2]", help="Chosen rows.")
+@click.option("--split-by", metavar="COLUMN", default="", help="One file per value.")
+@click.option("--excel", is_flag=True, help="CSV that Excel reads as UTF-8.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder.")
+@options.state_dir
+@options.quiet
+def command(
+    *,
+    run_name: str,
+    form: str | None,
+    only: tuple[str, ...],
+    split_by: str,
+    excel: bool,
+    output: Path | None,
+    state_dir: Path | None,
+    quiet: bool,
+) -> int:
+    """Show what became of the rows of RUN; the newest one if none is named.
+
+    With a format or a file: write chosen rows there, to standard output without -o.
+    A split needs -o, the folder for its files.
+    """
+    run = options.runs_state(state_dir).find(run_name)
+    if form is None and output is None and not (only or split_by or excel):
+        reported = write_run_reports(run)
+        click.echo(f"run {run.id}: {reported.summary.state}")
+        click.echo(describe(reported.totals, files=reported.files))
+        return 0
+    if split_by and output is None:
+        raise SettingsError(["--split-by writes many files: name their folder with -o"])
+    wish = Wish(
+        format=form or _by_name(output),
+        only=[(column, sorted(v)) for column, v in options.only_pairs(only)],
+        split_by=split_by,
+        excel=excel,
+    )
+    exported = export_run(run, wish=wish, out=output or sys.stdout.buffer)
+    if not quiet and output is not None:
+        click.echo(f"{exported.rows:,} rows in {len(exported.files):,} files", err=True)
+    return 0
+
+
+def _by_name(output: Path | None) -> str:
+    return "jsonl" if output is not None and output.suffix == ".jsonl" else "csv"

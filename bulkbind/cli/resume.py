@@ -1,0 +1,52 @@
+"""``bulkbind resume``: go on with a run."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from bulkbind.cli import options
+from bulkbind.cli.outcome import answer
+from bulkbind.cli.progress import watching
+from bulkbind.job.folders import StateFolder
+from bulkbind.job.story import resume_run
+from bulkbind.settings import revise
+
+
+@click.command("resume")
+@click.argument("run_name", metavar="RUN")
+@click.option("--failed", is_flag=True, help="Take the failed rows, too.")
+@options.pacing
+@options.state_dir
+@options.quiet
+@options.as_json
+def command(
+    *,
+    run_name: str,
+    failed: bool,
+    state_dir: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **given: Any,  # noqa: ANN401 - click's
+) -> int:
+    """Send what a run did not come to, and what is unconfirmed.
+
+    RUN is an id or a unique beginning of one, a job's name, a path, or `latest`.
+    Neither job file nor manifest is needed.
+    """
+    run = options.runs_state(state_dir).find(run_name)
+    overrides = options.gather(None, state_dir=state_dir, **given).overrides
+    with watching(quiet=quiet) as around:
+        outcome = anyio.run(
+            partial(
+                resume_run,
+                run,
+                state=StateFolder(run.path.parent.parent),
+                around=around,
+                change=partial(revise, overrides=overrides),
+                failed=failed,
+            )
+        )
+    return answer(outcome, as_json=as_json, quiet=quiet)

@@ -1,0 +1,62 @@
+"""``bulkbind runs``: what was run, newest first."""
+
+import json
+from pathlib import Path
+
+import click
+
+from bulkbind.cli import options
+from bulkbind.cli.words import table, verdict_words, why_unfinished
+from bulkbind.job.folders import RunFacts
+
+
+@click.command("runs")
+@click.option("--job", default="", help="Only runs of this job.")
+@options.state_dir
+@options.quiet
+@options.as_json
+def command(*, job: str, state_dir: Path | None, quiet: bool, as_json: bool) -> int:
+    """List the runs in STATE, newest first."""
+    state = options.runs_state(state_dir)
+    facts = [f for f in (run.facts() for run in state.runs()) if job in {"", f.job}]
+    if as_json:
+        click.echo(json.dumps([_document(f) for f in facts], indent=2))
+    elif facts:
+        header = ("run", "job", "state", "#rows", "what became of them")
+        click.echo("\n".join(table(header, [_row(f) for f in facts])))
+    elif not quiet:
+        click.echo(f"there are no runs in {state.path}", err=True)
+    return 0
+
+
+def _row(facts: RunFacts) -> tuple[str, ...]:
+    why = why_unfinished(facts)
+    return (
+        facts.folder.id,
+        facts.job,
+        f"{facts.state} ({why})" if why else facts.state,
+        f"{facts.totals.rows:,}",
+        verdict_words(_verdicts(facts)),
+    )
+
+
+def _verdicts(facts: RunFacts) -> dict[str, int]:
+    try:
+        summary = json.loads(facts.folder.summary.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    verdicts: dict[str, int] = summary.get("verdicts", {})
+    return verdicts
+
+
+def _document(facts: RunFacts) -> dict[str, object]:
+    return {
+        "run_id": facts.folder.id,
+        "job": facts.job,
+        "state": facts.state,
+        "stopped_by": facts.stopped_by,
+        "rows": facts.totals.rows,
+        "verdicts": _verdicts(facts),
+        "note": facts.meta["note"],
+        "path": str(facts.folder.path),
+    }

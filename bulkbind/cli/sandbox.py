@@ -1,0 +1,77 @@
+"""``bulkbind sandbox``: a local gateway for any client."""
+
+from functools import partial
+from pathlib import Path
+
+import anyio
+import click
+
+from bulkbind.cli import options
+from bulkbind.job.rehearsing import SandboxWish, serve
+from bulkbind.settings import SandboxSettings, parse_duration, parse_rate
+
+
+@click.command("sandbox")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any.")
+@click.option(
+    "--world",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The world's file; else sandbox.db in STATE.",
+)
+@click.option(
+    "--manifest",
+    "source",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A manifest or job file: everything it names exists.",
+)
+@click.option("--missing", type=click.IntRange(0), default=0, help="APIs left out.")
+@click.option("--unpublished", type=click.IntRange(0), default=0, help="Not published.")
+@click.option("--latency", default="0", help="Before each answer, such as 0.2s.")
+@click.option("--rate", default="unlimited", help="Refuse what is faster: 20/s.")
+@click.option("--errors", type=click.FloatRange(0, 1), default=0.0, help="500s: share.")
+@click.option("--lost", type=click.FloatRange(0, 1), default=0.0, help="Lost answers.")
+@click.option("--seed", type=int, default=0, help="Which APIs and requests are hit.")
+@options.state_dir
+def command(
+    *,
+    port: int,
+    world: Path | None,
+    source: Path | None,
+    latency: str,
+    rate: str,
+    state_dir: Path | None,
+    missing: int,
+    unpublished: int,
+    errors: float,
+    lost: float,
+    seed: int,
+) -> int:
+    """Serve a gateway on 127.0.0.1 until it is interrupted.
+
+    It accepts the token `sandbox`. What clients bind stays in the world's file.
+    """
+    try:
+        settings = SandboxSettings(
+            missing=missing,
+            unpublished=unpublished,
+            latency_s=parse_duration(latency),
+            rate=parse_rate(rate),
+            errors=errors,
+            lost=lost,
+            seed=seed,
+        )
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    given = options.gather(source, state_dir=state_dir)
+    wish = SandboxWish(
+        world=world or given.state.sandbox_world,
+        port=port,
+        job=given.load() if source is not None else None,
+        settings=settings,
+    )
+    anyio.run(partial(serve, wish, ready=_say_ready))
+    return 0
+
+
+def _say_ready(url: str) -> None:
+    click.echo(f"sandbox listening on {url}")

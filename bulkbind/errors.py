@@ -1,0 +1,189 @@
+"""Every exception of bulkbind, by who can put it right.
+
+``InputError``: the person who wrote the job, the manifest or the command line;
+nothing was sent. ``RefusedForSafety``: nothing was sent, because going on might
+have done harm. ``RemoteError``: the gateway or the way to it. ``StateError``: the
+files bulkbind keeps on this machine. Each error carries its facts, builds its own
+text and ends with what to do.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class BulkbindError(Exception):
+    """The root: catch this to catch everything bulkbind raises on purpose."""
+
+
+class Fault(NamedTuple):
+    """One thing wrong with one row of a manifest."""
+
+    file: str
+    """The manifest as the job names it; ``<stdin>`` for standard input."""
+    line: int
+    """Physical line where the row starts, from 1; 0 when no line is to blame."""
+    column: str
+    """The column's name, empty when the row as a whole is wrong."""
+    problem: str
+    """What is wrong, with the offending text quoted and cut."""
+    remedy: str
+    """What to do about it."""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        column = f" {self.column}:" if self.column else ""
+        return f"{where}:{column} {self.problem}; {self.remedy}"
+
+
+# --- the user can put it right; nothing was sent -------------------------------------
+
+
+class InputError(BulkbindError):
+    """The job, the manifest or the command line is wrong; nothing was sent."""
+
+
+class SettingsError(InputError):
+    """A job file, an option or an environment variable is wrong.
+
+    Args:
+        problems: One sentence each, every one found, with path and what is allowed.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class ManifestError(InputError):
+    """A manifest cannot be read, or has rows that cannot be sent.
+
+    Args:
+        faults: The faults found, in manifest order.
+        total: How many there are, when only the first were kept.
+    """
+
+    #: How many faults the text lists; ``faults`` has them all.
+    SHOWN = 50
+
+    def __init__(self, faults: Sequence[Fault], *, total: int | None = None) -> None:
+        self.faults = tuple(faults)
+        self.total = len(self.faults) if total is None else total
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        lines = [str(fault) for fault in self.faults[: self.SHOWN]]
+        if self.total > len(lines):
+            lines.append(
+                f"... and {self.total - len(lines):,} more;"
+                " `bulkbind plan SOURCE --json` lists them"
+            )
+        return "\n".join(lines)
+
+
+class PlanConflict(InputError):
+    """Two plug-ins of one type claim the same API in the same environment.
+
+    The second attach would silently replace the first.
+
+    Args:
+        faults: One for each claim that lost, naming the line it collides with.
+        total: How many there are, when only the first were kept.
+    """
+
+    def __init__(self, faults: Sequence[Fault], *, total: int) -> None:
+        self.faults = tuple(faults)
+        self.total = total
+        lines = [str(fault) for fault in self.faults[: ManifestError.SHOWN]]
+        if total > len(lines):
+            lines.append(f"... and {total - len(lines):,} more")
+        super().__init__("\n".join(lines))
+
+
+class CredentialsMissing(InputError):
+    """No credential was found for an account."""
+
+
+class EndpointUnreachable(InputError):
+    """No connection to the endpoint could be made, and nothing was sent."""
+
+
+class UnknownRun(InputError):
+    """No run goes by that name."""
+
+
+# --- refused ------------------------------------------------------------------------
+
+
+class RefusedForSafety(BulkbindError):
+    """Nothing was sent, because going on might have done harm (exit code 4)."""
+
+
+# --- the gateway or the way to it ---------------------------------------------------
+
+
+class RemoteError(BulkbindError):
+    """The gateway, or the way to it, failed."""
+
+
+class NotSent(RemoteError):
+    """The request never left this machine: no connection could be made."""
+
+
+class AnswerLost(RemoteError):
+    """The request left, and no whole answer came back: neither yes nor no."""
+
+
+# --- the files on this machine ------------------------------------------------------
+
+
+class StateError(BulkbindError):
+    """The files bulkbind keeps on this machine cannot be used."""
+
+
+class JobBusy(StateError):
+    """Another process holds the job (exit code 75).
+
+    Args:
+        job: The job's name.
+        holder: Who holds it: pid, user, since when.
+    """
+
+    def __init__(self, job: str, holder: str) -> None:
+        self.job = job
+        self.holder = holder
+        super().__init__(
+            f"{job} is being worked on by {holder};"
+            " wait for it, or stop it, and try again"
+        )
+
+
+class LedgerDamaged(StateError):
+    """A ledger does not say what was written to it; it is not believed."""
+
+
+class LedgerMismatch(StateError):
+    """A ledger was written by a newer bulkbind, or is not one at all."""
+
+
+class LedgerFailed(StateError):
+    """The ledger cannot be written: the disk is full or failing."""
+
+
+class RunInterrupted(StateError):
+    """A run broke off after it had begun to send; it can be resumed (exit code 3).
+
+    Args:
+        run_id: The run.
+        cause: What broke it off.
+    """
+
+    def __init__(self, run_id: str, cause: BulkbindError) -> None:
+        self.run_id = run_id
+        super().__init__(
+            f"{cause}\nrun {run_id} broke off; nothing that was acknowledged is lost:"
+            f" `bulkbind resume {run_id}` goes on"
+        )
+
+
+class ReportWrong(StateError):
+    """The report does not add up: some row has no verdict or more than one."""

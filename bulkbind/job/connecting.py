@@ -1,0 +1,210 @@
+"""Accounts -> credentials, gateways and paces; or the sandbox in their place."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from bulkbind.auth import Credential, Token, find_credential
+from bulkbind.errors import SettingsError
+from bulkbind.gateway import Gateway
+from bulkbind.host import HostFolder, default_host_folder
+from bulkbind.http import Http
+from bulkbind.job.folders import StateFolder
+from bulkbind.ledger import Ledger
+from bulkbind.model import Row, Secret, Target
+from bulkbind.pace import Pace, Rate
+from bulkbind.sandbox import Sandbox, SandboxOptions, fill
+from bulkbind.settings import (
+    SANDBOX,
+    AccountSettings,
+    JobSettings,
+    SandboxSettings,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """What the engine sends with, by account."""
+
+    attachers: Mapping[str, Gateway]
+    turns: Mapping[str, Pace]
+    label: str
+    """Where the credentials came from."""
+    host: HostFolder
+    scope: str
+    """Put before a gateway's name where two may share one: sandboxes."""
+
+    def lock(self, gateway: str) -> AbstractAsyncContextManager[None]:
+        """Keep other processes of this host off a gateway."""
+        return self.host.gateway(f"{self.scope}{gateway}", pause=anyio.sleep)
+
+
+def find_credentials(
+    settings: JobSettings, environ: Mapping[str, str]
+) -> dict[str, Credential | None]:
+    """Find every account's credential before anything is done; None: the sandbox.
+
+    Raises:
+        CredentialsMissing: An account has none.
+        SettingsError: An account has no endpoint.
+    """
+    found: dict[str, Credential | None] = {}
+    for name, account in settings.accounts.items():
+        if not account.endpoint:
+            problem = (
+                f"account {name!r}: no endpoint; give it in [account] or with"
+                " --endpoint (`--endpoint sandbox` to try without a gateway)"
+            )
+            raise SettingsError([problem])
+        found[name] = (
+            None
+            if account.endpoint == SANDBOX
+            else find_credential(environ, account=name)
+        )
+    return found
+
+
+@asynccontextmanager
+async def connect(
+    settings: JobSettings,
+    *,
+    credentials: Mapping[str, Credential | None],
+    state: StateFolder,
+    ledger: Ledger,
+    environ: Mapping[str, str],
+) -> AsyncIterator[Connections]:
+    """Open what the engine sends with; start the sandbox where it is asked for.
+
+    Args:
+        settings: The job.
+        credentials: As ``find_credentials`` returned them.
+        state: Where the sandbox keeps its world.
+        ledger: Says which bindings the sandbox's world must have a place for.
+        environ: Environment variables; BULKBIND_HOST_DIR names the host folder.
+    """
+    host = HostFolder(default_host_folder(dict(environ), home=Path.home()))
+    projects = {t.account: t.project_id for t in ledger.targets()}
+    async with AsyncExitStack() as stack:
+        sandbox = None
+        if any(credential is None for credential in credentials.values()):
+            sandbox = await stack.enter_async_context(
+                _sandbox(settings, state=state, ledger=ledger)
+            )
+        http = await stack.enter_async_context(
+            Http(timeout_s=settings.timeout_s, connections=settings.concurrency)
+        )
+        yield Connections(
+            attachers={
+                name: _gateway(http, account, credentials[name], sandbox, projects)
+                for name, account in settings.accounts.items()
+            },
+            turns={
+                name: _pace(settings, account, host, state, projects.get(name, ""))
+                for name, account in settings.accounts.items()
+            },
+            label=", ".join(
+                sorted({c.label if c else SANDBOX for c in credentials.values()})
+            ),
+            host=host,
+            scope=f"{state.path}:" if sandbox else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    url: str
+    credential: Token
+
+
+@asynccontextmanager
+async def _sandbox(
+    settings: JobSettings, *, state: StateFolder, ledger: Ledger
+) -> AsyncIterator[_Running]:
+    """Start the sandbox on this state's world, with a token of its own."""
+    wanted = settings.sandbox
+    token = secrets.token_urlsafe(24)
+    options = sandbox_options(wanted, token=token)
+    async with Sandbox(state.sandbox_world, options=options) as sandbox:
+        fill(
+            sandbox.world,
+            _bindings(ledger),
+            missing=wanted.missing,
+            unpublished=wanted.unpublished,
+            seed=wanted.seed,
+        )
+        yield _Running(sandbox.url, Token(Secret(token), label=SANDBOX))
+
+
+def sandbox_options(wanted: SandboxSettings, *, token: str) -> SandboxOptions:
+    """Say to the sandbox what the settings want of it."""
+    return SandboxOptions(
+        latency_s=wanted.latency_s,
+        rate=wanted.rate if wanted.rate[0] else None,
+        error_before=wanted.errors,
+        lost_after=wanted.lost,
+        seed=wanted.seed,
+        token=token,
+    )
+
+
+def _bindings(ledger: Ledger) -> Iterator[Row]:
+    """Yield a row for every binding that the plan will send."""
+    for target in ledger.targets():
+        for batch, _ in ledger.batches(target.no):
+            for api_id in batch.api_ids:
+                yield _row(target, api_id)
+
+
+def _row(target: Target, api_id: str) -> Row:
+    return Row(
+        file=0,
+        line=0,
+        account=target.account,
+        project_id=target.project_id,
+        instance_id=target.instance_id,
+        plugin_id=target.plugin_id,
+        plugin_type=target.plugin_type,
+        env_id=target.env_id,
+        api_id=api_id,
+    )
+
+
+def _gateway(
+    http: Http,
+    account: AccountSettings,
+    credential: Credential | None,
+    sandbox: _Running | None,
+    projects: Mapping[str, str],
+) -> Gateway:
+    if credential is None and sandbox is not None:
+        endpoint, credential = sandbox.url, sandbox.credential
+    else:
+        endpoint = account.endpoint
+    assert credential is not None  # noqa: S101 - one of the two is there
+    return Gateway(
+        http,
+        endpoint=endpoint,
+        project_id=account.project_id or projects.get(account.name, ""),
+        credential=credential,
+    )
+
+
+def _pace(
+    settings: JobSettings,
+    account: AccountSettings,
+    host: HostFolder,
+    state: StateFolder,
+    project_id: str,
+) -> Pace:
+    """One pace per endpoint and project, shared with this host's other processes."""
+    where = str(state.path) if account.endpoint == SANDBOX else account.host
+    return Pace(
+        Rate(*settings.rate),
+        log=host.ring(f"{where}/{account.project_id or project_id}"),
+        clock=time.monotonic,
+    )

@@ -1,0 +1,119 @@
+"""Writes what the engine does into ``events.jsonl``; passes it on to others."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bulkbind.log import event_logger
+from bulkbind.model import Batch, Lane, LaneTally, Record, Stop
+from bulkbind.run import Observer
+
+
+class EventLog(Observer):
+    """One JSON line for every settled request, wait and stop.
+
+    Args:
+        path: Appended to; made when missing.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], float]) -> None:
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+        path.chmod(0o600)
+        self._log = event_logger(self._file, now=now)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def note(self, event: str, **facts: object) -> None:
+        """Write an event of the run as a whole."""
+        self._log.info(event, **facts)
+
+    def request_settled(
+        self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
+    ) -> None:
+        """Write the one line of a settled request."""
+        self._log.info(
+            "request_settled",
+            gateway=lane.gateway,
+            lane=lane.no,
+            batch=batch.id,
+            ids=len(answer.span),
+            named=len(answer.receipts.positions),
+            why=answer.why,
+            scope=answer.scope,
+            status=answer.status,
+            code=answer.code,
+            message=answer.message,
+            request_id=answer.request_id,
+            seconds=round(seconds, 4),
+        )
+
+    def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
+        """Write why a lane does not send."""
+        self._log.info("lane_waited", lane=lane.no, why=why, seconds=round(seconds, 3))
+
+    def stopped(self, stop: Stop) -> None:
+        """Write what stopped, and why."""
+        self._log.warning(
+            "stopped",
+            scope="run" if not stop.key else stop.scope,
+            key=stop.key,
+            cause=stop.cause,
+            status=stop.status,
+            code=stop.code,
+            message=stop.message,
+        )
+
+
+class Observers(Observer):
+    """Passes everything on to several observers, in order."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.run_started(run_id, tallies)
+
+    def lane_started(self, lane: Lane) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.lane_started(lane)
+
+    def request_left(self, lane: Lane, batch: Batch, intent: Record) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.request_left(lane, batch, intent)
+
+    def request_settled(
+        self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
+    ) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.request_settled(lane, batch, answer, seconds=seconds)
+
+    def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.lane_waits(lane, why=why, seconds=seconds)
+
+    def stopped(self, stop: Stop) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.stopped(stop)
+
+    def lane_done(self, lane: Lane) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.lane_done(lane)

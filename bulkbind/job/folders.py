@@ -1,0 +1,256 @@
+"""Where things are: STATE, its runs, the files of a run."""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bulkbind.errors import StateError, UnknownRun
+from bulkbind.host import private_folder
+from bulkbind.ledger import SqliteLedger
+from bulkbind.model import Invocation, PlanTotals, RunState, SourceFile
+
+#: A folder of this name beside the job is STATE unless another is named.
+STATE_NAME = ".bulkbind"
+
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+_UNFINISHED = ".unfinished-"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id: when it was planned, and six random digits."""
+        return self.path.name
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger."""
+        return self.path / "ledger.db"
+
+    @property
+    def pin(self) -> Path:
+        """The pinned copy of the manifest."""
+        return self.path / "manifest.csv.gz"
+
+    @property
+    def events(self) -> Path:
+        """One JSON line per event."""
+        return self.path / "events.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        """Totals of the run; missing while it has no report."""
+        return self.path / "summary.json"
+
+    def facts(self) -> "RunFacts":
+        """Read what the ledger says of the run as a whole."""
+        ledger = SqliteLedger.read(self.ledger)
+        try:
+            return RunFacts(self, ledger.meta(), tuple(ledger.invocations()))
+        finally:
+            ledger.close()
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a ledger says of its run as a whole."""
+
+    folder: RunFolder
+    meta: Mapping[str, str]
+    invocations: tuple[Invocation, ...]
+
+    @property
+    def job(self) -> str:
+        """The job's name."""
+        return self.meta["job"]
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands."""
+        if self.meta.get("abandoned_by"):
+            return RunState.ABANDONED
+        return self.invocations[-1].state if self.invocations else RunState.PLANNED
+
+    @property
+    def stopped_by(self) -> str:
+        """What stopped the last invocation; empty when nothing did."""
+        return self.invocations[-1].stopped_by if self.invocations else ""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """True: a resume has something to do."""
+        return self.state not in {RunState.FINISHED, RunState.ABANDONED}
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a fact that is kept as a JSON array of texts."""
+        return tuple(json.loads(self.meta[name]))
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """The manifest's files."""
+        return tuple(SourceFile(*file) for file in json.loads(self.meta["files"]))
+
+    @property
+    def totals(self) -> PlanTotals:
+        """What the plan amounts to."""
+        return PlanTotals(**json.loads(self.meta["totals"]))
+
+
+class StateFolder:
+    """STATE: everything bulkbind keeps of the jobs beside it.
+
+    Args:
+        path: The folder; made when the first run needs it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def runs_path(self) -> Path:
+        """The folder of run folders."""
+        return self.path / "runs"
+
+    @property
+    def sandbox_world(self) -> Path:
+        """The world of the sandbox that runs in process."""
+        return self.path / "sandbox.db"
+
+    def lock_path(self, job: str) -> Path:
+        """Return the lock file of a job."""
+        name = hashlib.sha256(job.encode()).hexdigest()[:24]
+        return self.path / "locks" / f"{name}.lock"
+
+    def prepare(self) -> None:
+        """Make the folder, private and invisible to git."""
+        private_folder(self.path)
+        private_folder(self.runs_path)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            _write_once(ignore, "*\n")
+
+    def new_run(self, *, now: float) -> "UnfinishedRun":
+        """Begin a run folder; it appears under its name when it is complete."""
+        self.prepare()
+        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+        run_id = f"{stamp}-{secrets.token_hex(3)}"
+        draft = self.runs_path / f"{_UNFINISHED}{os.getpid()}-{run_id}"
+        return UnfinishedRun(private_folder(draft), self.runs_path / run_id)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half made."""
+        for path in self.runs_path.glob(f"{_UNFINISHED}*"):
+            pid = path.name.removeprefix(_UNFINISHED).partition("-")[0]
+            if not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(path, ignore_errors=True)
+
+    def runs(self) -> list[RunFolder]:
+        """Return every run, newest first."""
+        if not self.runs_path.is_dir():
+            return []
+        names = (p.name for p in self.runs_path.iterdir())
+        ids = sorted((n for n in names if _RUN_ID.fullmatch(n)), reverse=True)
+        return [RunFolder(self.runs_path / name) for name in ids]
+
+    def find(self, name: str) -> RunFolder:
+        """Find a run by id, unique prefix, job name, path or ``latest``.
+
+        Raises:
+            UnknownRun: None, or more than one, goes by that name.
+        """
+        path = Path(name)
+        if (path / "ledger.db").is_file():
+            return RunFolder(path.resolve())
+        runs = self.runs()
+        if name != "latest":
+            by_id = [run for run in runs if run.id.startswith(name)]
+            if len(by_id) > 1:
+                message = f"{name!r} begins {len(by_id)} run ids; write more of it"
+                raise UnknownRun(message)
+            if by_id:
+                return by_id[0]
+        for run in runs:
+            job = run.facts().job
+            if job == name or (name == "latest" and not job.endswith("@sandbox")):
+                return run
+        raise UnknownRun(_nothing(name, self.path, runs))
+
+
+def _nothing(name: str, path: Path, runs: list[RunFolder]) -> str:
+    if not runs:
+        return (
+            f"there are no runs in {path}; start one with `bulkbind run`, or name the"
+            " folder with --state-dir"
+        )
+    return f"no run {name!r} in {path}; `bulkbind runs` lists them"
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """A run folder in the making."""
+
+    draft: Path
+    final: Path
+
+    def keep(self) -> RunFolder:
+        """Give it its name: everything in it is durable."""
+        sync_folder(self.draft)
+        self.draft.rename(self.final)
+        sync_folder(self.final.parent)
+        return RunFolder(self.final)
+
+    def drop(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self.draft, ignore_errors=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a folder's entries durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def locate_state(
+    *, given: Path | None, environ: Mapping[str, str], base: Path | None
+) -> StateFolder:
+    """Find STATE: named, else by environment, else beside the job, else upwards.
+
+    Args:
+        given: ``--state-dir``.
+        environ: Environment variables.
+        base: The job's folder; None: no job was named, look upwards from here.
+    """
+    if given is not None:
+        return StateFolder(given.resolve())
+    if environ.get("BULKBIND_STATE_DIR"):
+        return StateFolder(Path(environ["BULKBIND_STATE_DIR"]).resolve())
+    if base is not None:
+        return StateFolder(base / STATE_NAME)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / STATE_NAME).is_dir():
+            return StateFolder(folder / STATE_NAME)
+    return StateFolder(here / STATE_NAME)
+
+
+def _write_once(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror}); see to the disk"
+        raise StateError(message) from error

@@ -1,0 +1,110 @@
+"""FILE.plan: settings without secrets, pinned manifest, judgement and digest in one.
+
+A plain, uncompressed ZIP of the run folder that the plan would have, so that running
+it is unpacking it. Its own sums are checked before anything is believed.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+
+from bulkbind.errors import Fault, ManifestError, SettingsError, StateError
+from bulkbind.job.folders import RunFolder
+from bulkbind.job.reporting import FORMAT_VERSION
+
+#: The ending of a saved plan.
+SUFFIX = ".plan"
+
+_INDEX = "plan.json"
+_MEMBERS = ("ledger.db", "manifest.csv.gz")
+
+#: Largest member that is unpacked, in bytes.
+_MAX_MEMBER = 16 * 1024**3
+
+_CHUNK = 1024 * 1024
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def is_plan_file(path: Path | None) -> bool:
+    """Tell a saved plan from a job file or manifest, by its name."""
+    return path is not None and path.suffix.lower() == SUFFIX
+
+
+def save_plan(run: RunFolder, path: Path, *, digest: str) -> None:
+    """Write a plan's folder into one file, under a temporary name first.
+
+    Raises:
+        StateError: It cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+            sums = {name: _add(archive, run.path / name) for name in _MEMBERS}
+            index = {"format_version": FORMAT_VERSION, "digest": digest, "sha256": sums}
+            _add_text(archive, _INDEX, json.dumps(index, indent=2) + "\n")
+        draft.chmod(0o600)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        message = f"{path} cannot be written ({error.strerror}); see to the disk"
+        raise StateError(message) from error
+
+
+def open_plan(path: Path, folder: Path) -> RunFolder:
+    """Unpack a saved plan into an empty folder.
+
+    Raises:
+        SettingsError: It is not a saved plan.
+        ManifestError: It was changed or cut since it was saved.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            index = json.loads(archive.read(_INDEX))
+            for name in _MEMBERS:
+                _extract(archive, name, folder / name, expected=index["sha256"][name])
+    except FileNotFoundError:
+        problem = f"{path}: no such file; save a plan with `bulkbind plan -o {path}`"
+        raise SettingsError([problem]) from None
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as error:
+        raise ManifestError([_fault(path, f"is not a saved plan ({error})")]) from error
+    return RunFolder(folder)
+
+
+def _fault(path: Path, problem: str) -> Fault:
+    return Fault(
+        str(path), 0, "", problem, "make the plan again with `bulkbind plan -o`"
+    )
+
+
+def _add(archive: zipfile.ZipFile, path: Path) -> str:
+    digest = hashlib.sha256()
+    info = zipfile.ZipInfo(path.name, _EPOCH)
+    info.file_size = path.stat().st_size
+    with path.open("rb") as source, archive.open(info, "w") as member:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            member.write(chunk)
+    return digest.hexdigest()
+
+
+def _add_text(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    archive.writestr(zipfile.ZipInfo(name, _EPOCH), text)
+
+
+def _extract(archive: zipfile.ZipFile, name: str, path: Path, *, expected: str) -> None:
+    if archive.getinfo(name).file_size > _MAX_MEMBER:
+        message = f"{name} is too large"
+        raise ValueError(message)
+    digest = hashlib.sha256()
+    with archive.open(name) as member, path.open("xb") as target:
+        path.chmod(0o600)
+        while chunk := member.read(_CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+        target.flush()
+        os.fsync(target.fileno())
+    if digest.hexdigest() != expected:
+        message = f"{name} is not what was saved"
+        raise ValueError(message)

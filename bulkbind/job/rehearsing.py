@@ -1,0 +1,61 @@
+"""The sandbox as a programme of its own, in a world made from a manifest."""
+
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from bulkbind.host import private_folder
+from bulkbind.job.connecting import sandbox_options
+from bulkbind.job.planning import manifest_of
+from bulkbind.model import Row
+from bulkbind.sandbox import Sandbox, fill
+from bulkbind.settings import JobSettings, SandboxSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxWish:
+    """What a sandbox should be."""
+
+    world: Path
+    port: int
+    """0: any free one."""
+    job: JobSettings | None
+    """Everything its manifest names exists; None: the world stays as it is."""
+    settings: SandboxSettings
+
+
+async def serve(wish: SandboxWish, *, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        wish: What it should be.
+        ready: Called with the URL once it listens and the world is made.
+
+    Raises:
+        ManifestError: The manifest cannot be read.
+        StateError: The world's file cannot be used, or the port is taken.
+    """
+    private_folder(wish.world.parent)
+    options = sandbox_options(wish.settings, token="sandbox")  # noqa: S106
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with Sandbox(wish.world, options=options, port=wish.port) as sandbox:
+            if wish.job is not None:
+                fill(
+                    sandbox.world,
+                    _sound_rows(wish.job),
+                    missing=wish.settings.missing,
+                    unpublished=wish.settings.unpublished,
+                    seed=wish.settings.seed,
+                )
+            ready(sandbox.url)
+            async for _ in signals:
+                return
+
+
+def _sound_rows(job: JobSettings) -> Iterator[Row]:
+    for row in manifest_of(job).rows():
+        if row.fault is None:
+            yield row

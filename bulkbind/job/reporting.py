@@ -1,0 +1,223 @@
+"""Ledger and pinned manifest -> the files of a report, and the summary."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from bulkbind.errors import LedgerDamaged
+from bulkbind.job.facts import thaw
+from bulkbind.job.folders import RunFacts, RunFolder
+from bulkbind.ledger import SqliteLedger
+from bulkbind.manifest import read_pin
+from bulkbind.model import (
+    Aside,
+    Batch,
+    Invocation,
+    Record,
+    Requests,
+    Stop,
+    Summary,
+    Target,
+    Verdict,
+    Why,
+)
+from bulkbind.report import (
+    Exported,
+    JudgedRow,
+    Layout,
+    Totals,
+    Wish,
+    export,
+    judged_rows,
+    write_reports,
+    write_summary,
+)
+from bulkbind.retry import advise
+
+FORMAT_VERSION = "1.0"
+
+#: Verdicts after which there is something for a person to do: exit code 1.
+_WANTING = (Verdict.FAILED, Verdict.UNCONFIRMED, Verdict.KEPT, Verdict.INVALID)
+
+_SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSource:
+    """A ledger as the report wants to read it."""
+
+    ledger: SqliteLedger
+    invocation: int
+
+    def targets(self) -> list[Target]:
+        """Return every target of the run."""
+        return self.ledger.targets()
+
+    def batches(self, target: int) -> Iterator[tuple[Batch, list[Record]]]:
+        """Read a target's batches, rows ascending."""
+        return self.ledger.batches(target)
+
+    def asides(self) -> Iterator[Aside]:
+        """Read the rows that the plan set aside."""
+        return self.ledger.asides()
+
+    def stops(self) -> list[Stop]:
+        """Return why rows without an answer of their own have none."""
+        return self.ledger.stops()
+
+
+def judge_run(facts: RunFacts, ledger: SqliteLedger) -> Iterator[JudgedRow]:
+    """Yield every row of a run with its verdict, in manifest order.
+
+    Raises:
+        LedgerDamaged: The pinned copy is not what was planned.
+        ReportWrong: The rows do not add up.
+    """
+    _check_pin(facts)
+    return judged_rows(
+        read_pin(facts.folder.pin),
+        source=LedgerSource(ledger, len(facts.invocations)),
+        expected_rows=facts.totals.rows,
+    )
+
+
+def layout_of(facts: RunFacts) -> Layout:
+    """Return how a run's report is laid out."""
+    return Layout(
+        files=[file.name for file in facts.files],
+        carried=facts.texts("carried"),
+        advise=advise,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A run's report."""
+
+    summary: Summary
+    totals: Totals
+    files: tuple[Path, ...]
+
+
+def write_run_reports(run: RunFolder) -> Reported:
+    """Write every report of a run into its folder, and the summary last.
+
+    Raises:
+        ReportWrong: The rows do not add up; nothing was written.
+        StateError: The files cannot be written.
+    """
+    facts = run.facts()
+    ledger = SqliteLedger.read(run.ledger)
+    try:
+        settings = thaw(facts.meta["settings"])
+        written = write_reports(
+            run.path,
+            rows=judge_run(facts, ledger),
+            layout=layout_of(facts),
+            formats=(*settings.report_formats, "failed"),
+        )
+        summary = _summary(facts, ledger, written.totals)
+    finally:
+        ledger.close()
+    path = write_summary(run.path, summary)
+    return Reported(summary, written.totals, (*written.files, path))
+
+
+def _check_pin(facts: RunFacts) -> None:
+    with facts.folder.pin.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != facts.meta["pin_sha256"]:
+        message = (
+            f"{facts.folder.pin} is not what was planned; it is not believed: restore"
+            " it, or start a new run from the manifest"
+        )
+        raise LedgerDamaged(message)
+
+
+def _summary(facts: RunFacts, ledger: SqliteLedger, totals: Totals) -> Summary:
+    meta = facts.meta
+    settings = thaw(meta["settings"])
+    reasons = ledger.requests_by_reason()
+    sent = sum(reasons.values())
+    seconds = _seconds_sending(facts.invocations, ledger.last_record_at())
+    return Summary(
+        format_version=FORMAT_VERSION,
+        run_id=meta["run_id"],
+        job=facts.job,
+        state=facts.state,
+        exit_code=exit_code(totals.verdicts, stopped_by=facts.stopped_by),
+        action=settings.action,
+        rows=totals.rows,
+        verdicts=totals.verdicts,
+        codes=totals.codes,
+        requests=Requests(
+            sent=sent,
+            isolation=reasons[Why.ISOLATION],
+            retries=reasons[Why.RETRY],
+            reads=0,
+        ),
+        seconds_reading=0.0,
+        seconds_sending=round(seconds, 3),
+        rate_reached=round(sent / seconds, 3) if seconds else 0.0,
+        manifest_sha256=meta["manifest_sha256"],
+        plan_digest=meta["digest"],
+        note=meta["note"],
+        operator=facts.invocations[-1].operator if facts.invocations else "",
+        tool_version=meta["tool"],
+        credential=meta.get("credential", ""),
+        stopped_by=facts.stopped_by,
+        started_at=_iso(facts.invocations[0].started_at) if facts.invocations else "",
+        finished_at=_iso(facts.invocations[-1].ended_at) if facts.invocations else "",
+        endpoint=", ".join(
+            sorted({account.endpoint for account in settings.accounts.values()})
+        ),
+        warnings=facts.texts("warnings"),
+    )
+
+
+def exit_code(verdicts: Mapping[str, int], *, stopped_by: str) -> int:
+    """Return the exit code of a run. Source: DESIGN, section 7."""
+    if stopped_by in _SIGNALS:
+        return _SIGNALS[stopped_by]
+    if verdicts[Verdict.NOT_SENT]:
+        return 3
+    return 1 if any(verdicts[verdict] for verdict in _WANTING) else 0
+
+
+def _seconds_sending(invocations: tuple[Invocation, ...], last_record: float) -> float:
+    """Sum what each invocation took; a killed one ends with its last record."""
+    seconds = 0.0
+    for place, invocation in enumerate(invocations):
+        later = invocations[place + 1 :]
+        end = invocation.ended_at
+        if end is None:
+            end = later[0].started_at if later else last_record
+        seconds += max(0.0, end - invocation.started_at)
+    return seconds
+
+
+def _iso(moment: float | None) -> str:
+    if moment is None:
+        return ""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def export_run(run: RunFolder, *, wish: Wish, out: Path | BinaryIO) -> Exported:
+    """Write chosen rows of a run somewhere else.
+
+    Raises:
+        SettingsError: The wish cannot be met.
+        ReportWrong: The rows do not add up.
+        StateError: The files cannot be written.
+    """
+    facts = run.facts()
+    ledger = SqliteLedger.read(run.ledger)
+    try:
+        rows = judge_run(facts, ledger)
+        return export(rows, layout=layout_of(facts), wish=wish, out=out)
+    finally:
+        ledger.close()

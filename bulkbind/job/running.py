@@ -1,0 +1,198 @@
+"""One invocation: open ledger -> engine -> report. The story of a run on one page."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+from bulkbind.auth import Credential
+from bulkbind.errors import EndpointUnreachable, RunInterrupted, StateError
+from bulkbind.job.connecting import Connections, connect
+from bulkbind.job.events import EventLog, Observers
+from bulkbind.job.facts import operator
+from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.reporting import Reported, write_run_reports
+from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
+from bulkbind.model import OurCode, RunState, Summary, Verdict
+from bulkbind.retry import RetryPolicy
+from bulkbind.run import Engine, Halt, Observer, RunSettings
+from bulkbind.settings import JobSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a run takes from the process it lives in."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    random: Random = field(default_factory=Random)
+    observers: Sequence[Observer] = ()
+    signals: bool = False
+    """Obey SIGINT and SIGTERM: the first drains, the second stops now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What one invocation is asked to do."""
+
+    run: RunFolder
+    """The caller holds the job lock."""
+    settings: JobSettings
+    """The job, as this invocation wants it."""
+    command: str
+    """``run`` or ``resume``."""
+    credentials: Mapping[str, Credential | None]
+    """By account; None: the sandbox."""
+    state: StateFolder
+    """Where the sandbox's world is."""
+    take_failed: bool = False
+    """Send rows again that were refused."""
+
+
+async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
+    """Send what a run still has to send, and write its report.
+
+    Args:
+        errand: The run and how to go about it.
+        around: Clock, random source, environment, who listens.
+
+    Raises:
+        EndpointUnreachable: No connection could be made, and nothing was sent.
+        RunInterrupted: The ledger or the report cannot be written.
+    """
+    try:
+        await _work(errand, around)
+        reported = write_run_reports(errand.run)
+    except StateError as error:
+        raise RunInterrupted(errand.run.id, error) from error
+    _refuse_unreachable(reported.summary)
+    return reported
+
+
+async def _work(errand: Errand, around: Surroundings) -> None:
+    """Open everything an engine needs, and close it again."""
+    ledger = SqliteLedger.open(errand.run.ledger)
+    try:
+        with EventLog(errand.run.events, now=around.now) as events:
+            async with connect(
+                errand.settings,
+                credentials=errand.credentials,
+                state=errand.state,
+                ledger=ledger,
+                environ=around.environ,
+            ) as connections:
+                await _send(ledger, errand, connections, around, events)
+    finally:
+        ledger.close()
+
+
+async def _send(
+    ledger: SqliteLedger,
+    errand: Errand,
+    connections: Connections,
+    around: Surroundings,
+    events: EventLog,
+) -> None:
+    """Let the engine work every open lane."""
+    observer = Observers([events, *around.observers])
+    lanes, targets = ledger.lanes(), ledger.targets()
+    async with ThreadExecutor(ledger) as executor:
+        invocation = await executor.do(
+            lambda ledger: _begin(ledger, errand, around.now(), connections.label)
+        )
+        engine = Engine(
+            attachers=connections.attachers,
+            turns=connections.turns,
+            recorder=LedgerRecorder(executor),
+            locks=connections.lock,
+            observer=observer,
+            settings=_engine_settings(errand),
+            invocation=invocation,
+            now=around.now,
+            random=around.random,
+        )
+        events.note("run_started", command=errand.command, invocation=invocation)
+        observer.run_started(
+            errand.run.id, await executor.do(lambda ledger: ledger.tally())
+        )
+        open_lanes = set(await executor.do(lambda ledger: ledger.open_lanes()))
+        with _signals(engine.halt, wanted=around.signals):
+            await engine.run(
+                [lane for lane in lanes if lane.no in open_lanes], targets=targets
+            )
+        stopped_by = engine.halt.reason
+        state = await executor.do(
+            lambda ledger: _end(ledger, invocation, around.now(), stopped_by)
+        )
+        events.note("run_ended", state=state, stopped_by=stopped_by)
+
+
+def _begin(ledger: Ledger, errand: Errand, now: float, label: str) -> int:
+    ledger.put_meta({"credential": label})
+    if errand.take_failed:
+        ledger.reopen_failed()
+    return ledger.start(
+        command=errand.command, operator=operator(), pid=os.getpid(), at=now
+    )
+
+
+def _end(ledger: Ledger, invocation: int, now: float, stopped_by: str) -> RunState:
+    state = RunState.STOPPED if ledger.open_lanes() else RunState.FINISHED
+    ledger.end(invocation, at=now, state=state, stopped_by=stopped_by)
+    return state
+
+
+def _engine_settings(errand: Errand) -> RunSettings:
+    settings = errand.settings
+    return RunSettings(
+        concurrency=settings.concurrency,
+        retry=RetryPolicy(
+            max_attempts=settings.max_attempts,
+            busy_timeout_s=settings.busy_timeout_s,
+        ),
+        take_failed=errand.take_failed,
+    )
+
+
+@contextmanager
+def _signals(halt: Halt, *, wanted: bool) -> Iterator[None]:
+    """While the block runs, SIGINT and SIGTERM drain; a second one stops now."""
+    if not wanted:
+        yield
+        return
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+
+    def hear(name: str) -> None:
+        halt.stop(name, now=bool(halt.reason))
+
+    caught = (signal.SIGINT, signal.SIGTERM)
+    for number in caught:
+        loop.add_signal_handler(number, hear, number.name)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
+
+
+def _refuse_unreachable(summary: Summary) -> None:
+    """Tell "nothing could be sent at all" from "some was sent"."""
+    unsent = summary.verdicts[Verdict.NOT_SENT]
+    if unsent and summary.codes.get(OurCode.NOT_REACHED) == unsent:
+        done = sum(
+            summary.verdicts[verdict]
+            for verdict in (Verdict.BOUND, Verdict.FAILED, Verdict.UNCONFIRMED)
+        )
+        if not done and not summary.stopped_by:
+            message = (
+                f"{summary.endpoint} cannot be reached, and nothing was sent; check"
+                " endpoint and network, then"
+                f" `bulkbind resume {summary.run_id}`"
+            )
+            raise EndpointUnreachable(message)

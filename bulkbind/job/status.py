@@ -1,0 +1,70 @@
+"""How far a run is, read from its ledger; safe while another process writes it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkbind.job.folders import RunFacts, RunFolder
+from bulkbind.ledger import SqliteLedger
+from bulkbind.model import Lane, LaneTally, RunState, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """How far a run is. Counts are of rows unless they say otherwise."""
+
+    facts: RunFacts
+    lanes: tuple[Lane, ...]
+    tallies: tuple[LaneTally, ...]
+    set_aside: int
+    requests: int
+    parked: dict[int, str]
+    """Lane number -> why it stopped, in the newest invocation."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that the plan wants sent."""
+        return sum(tally.rows for tally in self.tallies)
+
+    @property
+    def bound(self) -> int:
+        """Rows that a receipt names."""
+        return sum(tally.bound for tally in self.tallies)
+
+    @property
+    def failed(self) -> int:
+        """Rows that were refused."""
+        return sum(tally.failed for tally in self.tallies)
+
+    @property
+    def state(self) -> str:
+        """Where the run stands; ``killed`` when nobody works on it any more."""
+        if self.facts.state is not RunState.RUNNING:
+            return self.facts.state
+        pid = self.facts.invocations[-1].pid
+        return RunState.RUNNING if Path(f"/proc/{pid}").exists() else "killed"
+
+
+def read_status(run: RunFolder) -> RunStatus:
+    """Read how far a run is.
+
+    Raises:
+        StateError: The ledger cannot be read.
+    """
+    facts = run.facts()
+    ledger = SqliteLedger.read(run.ledger)
+    try:
+        newest = len(facts.invocations)
+        return RunStatus(
+            facts=facts,
+            lanes=tuple(ledger.lanes()),
+            tallies=tuple(ledger.tally()),
+            set_aside=sum(ledger.aside_counts().values()),
+            requests=sum(ledger.requests_by_reason().values()),
+            parked={
+                int(stop.key): f"{stop.code} {stop.message}".strip()
+                for stop in ledger.stops()
+                if stop.scope is Scope.GATEWAY and stop.invocation == newest
+            },
+        )
+    finally:
+        ledger.close()

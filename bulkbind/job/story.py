@@ -1,0 +1,311 @@
+"""The story: read -> plan -> ledger -> run -> report, and the ways back into it."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bulkbind.auth import Credential
+from bulkbind.errors import RefusedForSafety, UnknownRun
+from bulkbind.host import JobLock
+from bulkbind.job.connecting import find_credentials
+from bulkbind.job.facts import (
+    hash_sources,
+    manifest_sha256,
+    operator,
+    plan_settings_key,
+    thaw,
+)
+from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
+from bulkbind.job.planfile import open_plan, save_plan
+from bulkbind.job.planning import Plan, draw_plan
+from bulkbind.job.reporting import Reported, write_run_reports
+from bulkbind.job.running import Errand, Surroundings, carry_out
+from bulkbind.ledger import SqliteLedger
+from bulkbind.model import RunState
+from bulkbind.settings import JobSettings
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to."""
+
+    reported: Reported | None
+    """None: there were no rows, and no run was made."""
+    run: RunFolder | None
+    abandoned: str = ""
+    """Id of an older run that was closed, so that this one could start."""
+    nothing_to_do: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a command line says of one run."""
+
+    resume: bool = False
+    """Finish an unfinished run of this job, if there is one."""
+    expect: str = ""
+    """The digest that the plan must have; empty: any."""
+    progress: Progress | None = None
+
+
+def make_plan(
+    settings: JobSettings,
+    *,
+    around: Surroundings,
+    save_as: Path | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Plan a job, and leave nothing behind but a saved plan if one is wanted.
+
+    Raises:
+        InputError: The manifest or the job is wrong.
+    """
+    with tempfile.TemporaryDirectory(prefix="bulkbind-") as name:
+        folder = Path(name)
+        plan = draw_plan(
+            settings, folder, run_id="", now=around.now(), progress=progress
+        )
+        if save_as is not None:
+            save_plan(RunFolder(folder), save_as, digest=plan.digest)
+    return plan
+
+
+async def run_job(
+    settings: JobSettings,
+    *,
+    state: StateFolder,
+    around: Surroundings,
+    options: RunOptions = RunOptions(),
+) -> Outcome:
+    """Plan a job and carry the plan out; or finish a run of it that is not finished.
+
+    Raises:
+        JobBusy: Another process works on the job.
+        InputError: Nothing was sent.
+        RefusedForSafety: The plan is not the one that was expected.
+    """
+    credentials = find_credentials(settings, around.environ)
+    with _lock(settings.name, state=state, around=around):
+        state.sweep()
+        unfinished = _unfinished(settings, state) if options.resume else None
+        if unfinished and _same_sources(unfinished, settings):
+            return await _resume(
+                unfinished.folder, settings, credentials, state, around
+            )
+        draft = state.new_run(now=around.now())
+        try:
+            plan = draw_plan(
+                settings,
+                draft.draft,
+                run_id=draft.final.name,
+                now=around.now(),
+                progress=options.progress,
+            )
+            _expect(plan.digest, options.expect)
+            if unfinished and _same_plan(unfinished, RunFolder(draft.draft).facts()):
+                return await _resume(
+                    unfinished.folder, settings, credentials, state, around
+                )
+            if not plan.totals.rows:
+                return Outcome(reported=None, run=None)
+            abandoned = unfinished.folder.id if unfinished else ""
+            if unfinished:
+                _abandon(unfinished, by=draft.final.name)
+            run = draft.keep()
+        finally:
+            draft.drop()
+        reported = await carry_out(
+            Errand(
+                run=run,
+                settings=settings,
+                command="run",
+                credentials=credentials,
+                state=state,
+            ),
+            around=around,
+        )
+        return Outcome(reported=reported, run=run, abandoned=abandoned)
+
+
+async def run_plan_file(
+    path: Path,
+    *,
+    state: StateFolder,
+    around: Surroundings,
+    change: Callable[[JobSettings], JobSettings],
+    options: RunOptions = RunOptions(),
+) -> Outcome:
+    """Carry out a saved plan.
+
+    Args:
+        path: FILE.plan.
+        state: Where the run is kept.
+        around: Clock, environment, who listens.
+        change: Lays this command line's pace, retries and note over the plan's.
+        options: ``expect``; a saved plan is not resumed by ``resume``.
+    """
+    draft = state.new_run(now=around.now())
+    try:
+        settings = change(_adopt(path, draft.draft, run_id=draft.final.name))
+        facts = RunFolder(draft.draft).facts()
+        _expect(facts.meta["digest"], options.expect)
+        credentials = find_credentials(settings, around.environ)
+        with _lock(settings.name, state=state, around=around):
+            if not facts.totals.rows:
+                return Outcome(reported=None, run=None)
+            run = draft.keep()
+            reported = await carry_out(
+                Errand(
+                    run=run,
+                    settings=settings,
+                    command="run",
+                    credentials=credentials,
+                    state=state,
+                ),
+                around=around,
+            )
+            return Outcome(reported=reported, run=run)
+    finally:
+        draft.drop()
+
+
+def _adopt(path: Path, folder: Path, *, run_id: str) -> JobSettings:
+    """Unpack a saved plan and give it the id of this run."""
+    run = open_plan(path, folder)
+    ledger = SqliteLedger.open(run.ledger)
+    try:
+        settings = thaw(ledger.meta()["settings"])
+        ledger.begin()
+        ledger.put_meta({"run_id": run_id, "operator": operator()})
+        ledger.commit()
+    finally:
+        ledger.close()
+    return settings
+
+
+async def resume_run(
+    run: RunFolder,
+    *,
+    state: StateFolder,
+    around: Surroundings,
+    change: Callable[[JobSettings], JobSettings],
+    failed: bool = False,
+) -> Outcome:
+    """Go on with a run: rows that were not sent or are unconfirmed.
+
+    Args:
+        run: The run's folder.
+        state: The STATE it lives in.
+        around: Clock, environment, who listens.
+        change: Lays this command line's pace and retries over the run's own.
+        failed: Take the failed rows, too.
+
+    Raises:
+        JobBusy: Another process works on the job.
+        UnknownRun: The run was closed by a later one.
+    """
+    facts = run.facts()
+    settings = change(thaw(facts.meta["settings"]))
+    credentials = find_credentials(settings, around.environ)
+    with _lock(settings.name, state=state, around=around):
+        facts = run.facts()
+        if facts.state is RunState.ABANDONED:
+            message = (
+                f"run {run.id} was closed by run {facts.meta['abandoned_by']};"
+                " resume that one"
+            )
+            raise UnknownRun(message)
+        if not _has_work(run, failed=failed):
+            reported = write_run_reports(run)
+            return Outcome(reported=reported, run=run, nothing_to_do=True)
+        return await _resume(run, settings, credentials, state, around, failed=failed)
+
+
+async def _resume(
+    run: RunFolder,
+    settings: JobSettings,
+    credentials: Mapping[str, Credential | None],
+    state: StateFolder,
+    around: Surroundings,
+    *,
+    failed: bool = False,
+) -> Outcome:
+    reported = await carry_out(
+        Errand(
+            run=run,
+            settings=settings,
+            command="resume",
+            credentials=credentials,
+            state=state,
+            take_failed=failed,
+        ),
+        around=around,
+    )
+    return Outcome(reported=reported, run=run)
+
+
+def _has_work(run: RunFolder, *, failed: bool) -> bool:
+    ledger = SqliteLedger.read(run.ledger)
+    try:
+        refused = failed and any(tally.failed for tally in ledger.tally())
+        return refused or bool(ledger.open_lanes())
+    finally:
+        ledger.close()
+
+
+def _expect(digest: str, expected: str) -> None:
+    if expected and digest != expected:
+        message = (
+            f"the plan is {digest}, not {expected}: manifest or settings differ from"
+            " what was approved; nothing was sent. Look at `bulkbind plan` again"
+        )
+        raise RefusedForSafety(message)
+
+
+def _unfinished(settings: JobSettings, state: StateFolder) -> RunFacts | None:
+    """Find the newest run of this job that a resume could finish."""
+    for run in state.runs():
+        facts = run.facts()
+        if facts.job == settings.name:
+            return facts if facts.is_unfinished else None
+    return None
+
+
+def _same_plan(old: RunFacts, new: RunFacts) -> bool:
+    names = ("manifest_sha256", "plan_settings")
+    return all(old.meta[name] == new.meta[name] for name in names)
+
+
+def _same_sources(old: RunFacts, settings: JobSettings) -> bool:
+    """Tell by the bytes alone that nothing changed: a resume plans nothing again."""
+    if old.meta["plan_settings"] != plan_settings_key(settings):
+        return False
+    found = hash_sources(settings)
+    return bool(found) and manifest_sha256(found) == old.meta["manifest_sha256"]
+
+
+def _abandon(facts: RunFacts, *, by: str) -> None:
+    """Close a run that will not be finished: its report stands as it is."""
+    ledger = SqliteLedger.open(facts.folder.ledger)
+    try:
+        ledger.begin()
+        ledger.put_meta({"abandoned_by": by})
+        ledger.commit()
+    finally:
+        ledger.close()
+    write_run_reports(facts.folder)
+
+
+@contextmanager
+def _lock(job: str, *, state: StateFolder, around: Surroundings) -> Iterator[None]:
+    state.prepare()
+    since = datetime.fromtimestamp(around.now(), UTC).isoformat(timespec="seconds")
+    holder = f"pid {os.getpid()} ({operator()}, since {since})"
+    with JobLock(state.lock_path(job), job=job, holder=holder):
+        yield

@@ -1,0 +1,146 @@
+"""Who runs the ledger's work: a thread that commits in groups, or the caller itself.
+
+Many lanes wait for a durable write at once; the thread takes everything that has
+gathered, does it in one transaction and wakes everybody after one commit. The inline
+executor does the same for one caller, with no thread: a simulator needs that.
+"""
+
+import asyncio
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import Protocol, Self, TypeVar, cast
+
+from bulkbind.ledger.store import Ledger
+
+T = TypeVar("T")
+
+
+class Executor(Protocol):
+    """Runs work on a ledger; when the call returns, its effect is durable."""
+
+    async def do(self, work: Callable[[Ledger], T]) -> T:
+        """Run the work in a transaction of its own or a shared one.
+
+        Raises:
+            LedgerFailed: Nothing of the transaction was kept.
+        """
+        ...
+
+
+class InlineExecutor:
+    """Does the work at once, in the caller's thread."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def do(self, work: Callable[[Ledger], T]) -> T:
+        self._ledger.begin()
+        try:
+            result = work(self._ledger)
+            self._ledger.commit()
+        except BaseException:
+            self._ledger.rollback()
+            raise
+        return result
+
+
+class _Task:
+    """One piece of work and who waits for it."""
+
+    __slots__ = ("error", "future", "result", "work")
+
+    def __init__(
+        self, work: Callable[[Ledger], object], future: asyncio.Future[object]
+    ) -> None:
+        self.work = work
+        self.future = future
+        self.result: object = None
+        self.error: BaseException | None = None
+
+    def wake(self) -> None:
+        """Hand over the outcome; called in the event loop's thread."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class ThreadExecutor:
+    """Does the work in one thread; what has gathered shares one commit.
+
+    Use as an async context manager: leaving it waits for everything handed in.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._queue: SimpleQueue[_Task | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="ledger", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: Transactions committed so far: fewer than pieces of work, when grouped.
+        self.commits = 0
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+
+    async def do(self, work: Callable[[Ledger], T]) -> T:
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Task(work, future))
+        return cast("T", await future)
+
+    def _work(self) -> None:
+        ending = False
+        while not ending:
+            group, ending = self._gather()
+            if group:
+                self._commit(group)
+                self._wake(group)
+
+    def _gather(self) -> tuple[list[_Task], bool]:
+        """Take everything that waits; block for the first."""
+        group = []
+        task = self._queue.get()
+        while task is not None:
+            group.append(task)
+            if self._queue.empty():
+                return group, False
+            task = self._queue.get()
+        return group, True
+
+    def _commit(self, group: list[_Task]) -> None:
+        """Do a group's work in one transaction: all of it holds, or none."""
+        try:
+            self._ledger.begin()
+            for task in group:
+                task.result = task.work(self._ledger)
+            self._ledger.commit()
+            self.commits += 1
+        except Exception as error:  # noqa: BLE001 - handed to everyone who waits
+            self._ledger.rollback()
+            for task in group:
+                task.error = error
+
+    def _wake(self, group: list[_Task]) -> None:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        loop.call_soon_threadsafe(_wake_all, group)
+
+
+def _wake_all(group: list[_Task]) -> None:
+    for task in group:
+        task.wake()

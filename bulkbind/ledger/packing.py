@@ -1,0 +1,93 @@
+"""How the ledger keeps columns small: numbers as gaps, ids as bytes, text deflated.
+
+Each packed column begins with one byte that says how it is packed, so that a later
+version may add ways without changing the schema.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+import msgspec
+
+_TEXT, _HEX = b"\x00", b"\x01"
+_RANGE, _GAPS = b"\x02", b"\x03"
+
+_HEX_LENGTH = 32
+_HEX_DIGITS = frozenset("0123456789abcdef")
+
+#: Fast rather than small: ids do not shrink any further.
+_LEVEL = 1
+
+
+def pack_texts(texts: Sequence[str]) -> bytes:
+    """Pack texts; 32-digit hexadecimal ids take 16 bytes each."""
+    joined = "".join(texts)
+    if len(joined) == _HEX_LENGTH * len(texts) and _HEX_DIGITS.issuperset(joined):
+        lengths = {len(text) for text in texts}
+        if lengths <= {_HEX_LENGTH}:
+            return _HEX + bytes.fromhex(joined)
+    return _TEXT + zlib.compress(msgspec.msgpack.encode(list(texts)), _LEVEL)
+
+
+def unpack_texts(packed: bytes) -> tuple[str, ...]:
+    """Return what ``pack_texts`` was given."""
+    if packed[:1] == _HEX:
+        digits = packed[1:].hex()
+        return tuple(
+            digits[start : start + _HEX_LENGTH]
+            for start in range(0, len(digits), _HEX_LENGTH)
+        )
+    texts = msgspec.msgpack.decode(zlib.decompress(packed[1:]), type=list[str])
+    return tuple(texts)
+
+
+def pack_numbers(numbers: Sequence[int]) -> bytes:
+    """Pack ascending numbers from 0: a run as its ends, others as gaps."""
+    if not numbers:
+        return _GAPS
+    first, last = numbers[0], numbers[-1]
+    if last - first + 1 == len(numbers):
+        return _RANGE + _varint(first) + _varint(len(numbers))
+    packed = bytearray(_GAPS)
+    before = 0
+    for number in numbers:
+        packed += _varint(number - before)
+        before = number
+    return bytes(packed)
+
+
+def unpack_numbers(packed: bytes) -> tuple[int, ...]:
+    """Return what ``pack_numbers`` was given."""
+    values = _varints(packed[1:])
+    if packed[:1] == _RANGE:
+        first, count = values
+        return tuple(range(first, first + count))
+    numbers = []
+    number = 0
+    for gap in values:
+        number += gap
+        numbers.append(number)
+    return tuple(numbers)
+
+
+def _varint(number: int) -> bytes:
+    """Seven bits a byte, the lowest first; the high bit says that more follow."""
+    packed = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits
+        packed.append(number & 0x7F | 0x80)
+        number >>= 7
+    packed.append(number)
+    return bytes(packed)
+
+
+def _varints(packed: bytes) -> list[int]:
+    values = []
+    value = shift = 0
+    for byte in packed:
+        value |= (byte & 0x7F) << shift
+        if byte & 0x80:
+            shift += 7
+        else:
+            values.append(value)
+            value = shift = 0
+    return values

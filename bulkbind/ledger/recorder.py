@@ -1,0 +1,49 @@
+"""What the engine sees of the ledger: calls that return when they are durable."""
+
+from bulkbind.ledger.executor import Executor
+from bulkbind.ledger.store import Ledger
+from bulkbind.model import Batch, Record, Stop
+
+
+class LedgerRecorder:
+    """Hands the engine's reads and writes to an executor.
+
+    Args:
+        executor: Runs the work; decides which writes share a commit.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def open_batches(
+        self, lane: int, *, after: int, limit: int
+    ) -> list[tuple[Batch, list[Record]]]:
+        """Return the lane's next unsettled batches, with their records."""
+        return await self._executor.do(
+            lambda ledger: ledger.open_batches(lane, after=after, limit=limit)
+        )
+
+    async def intend(self, intent: Record) -> None:
+        """Write down that a request is about to leave."""
+        await self._executor.do(lambda ledger: ledger.put_record(intent))
+
+    async def answer(
+        self, answer: Record, *, settled: bool, bound: int, failed: int
+    ) -> None:
+        """Write down what came back, and where the batch stands now."""
+
+        def write(ledger: Ledger) -> None:
+            ledger.put_record(answer)
+            ledger.mark(answer.batch, settled=settled, bound=bound, failed=failed)
+
+        await self._executor.do(write)
+
+    async def mark(self, batch: int, *, bound: int, failed: int) -> None:
+        """Write down that a batch was settled already."""
+        await self._executor.do(
+            lambda ledger: ledger.mark(batch, settled=True, bound=bound, failed=failed)
+        )
+
+    async def stop(self, stop: Stop) -> None:
+        """Write down why rows will have no answer of their own."""
+        await self._executor.do(lambda ledger: ledger.put_stop(stop))

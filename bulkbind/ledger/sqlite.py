@@ -1,0 +1,390 @@
+"""The ledger in one SQLite file: WAL, ``synchronous=FULL``, one writing connection.
+
+Exactly one connection writes and checkpoints (the job lock sees to it): two can
+corrupt a WAL before SQLite 3.51.3. Readers in other processes open it read-only.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from bulkbind.errors import LedgerDamaged, LedgerFailed, LedgerMismatch, StateError
+from bulkbind.ledger import schema
+from bulkbind.ledger.codec import (
+    check,
+    checksum,
+    decode_batch,
+    decode_record,
+    decode_stop,
+    encode_batch,
+    encode_record,
+    encode_stop,
+)
+from bulkbind.model import (
+    Aside,
+    Batch,
+    Invocation,
+    Lane,
+    LaneTally,
+    Record,
+    RecordKind,
+    RunState,
+    Scope,
+    Stop,
+    Target,
+    Verdict,
+    Why,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def map_error(error: sqlite3.Error | OSError, path: object) -> StateError:
+    """Say what a database error means and what to do."""
+    text = str(error)
+    if isinstance(error, sqlite3.OperationalError | OSError):
+        return LedgerFailed(
+            f"the ledger {path} cannot be used ({text}); see to disk space and"
+            " permissions, then `bulkbind resume`"
+        )
+    return LedgerDamaged(
+        f"the ledger {path} is damaged ({text}); it is not believed: start a new run"
+        " from the manifest (what is bound stays bound)"
+    )
+
+
+def _mapped(method: Callable[P, T]) -> Callable[P, T]:
+    """Turn SQLite's errors into ours where they enter."""
+
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except sqlite3.Error as error:
+            raise map_error(error, getattr(args[0], "path", "")) from error
+
+    return call
+
+
+class SqliteLedger:
+    """One run in one SQLite file.
+
+    Args:
+        path: The file.
+        connection: An open connection to it; ``create``, ``open`` and ``read`` make
+            one.
+        writes: The connection writes; closing it leaves one file and no WAL.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, writes: bool = True
+    ) -> None:
+        self.path = path
+        self._db = connection
+        self._writes = writes
+
+    # --- opening ---------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: Path, *, tool: str) -> "SqliteLedger":
+        """Make a new, empty ledger.
+
+        Args:
+            path: Must not exist.
+            tool: Name and version of the writer; told to one who cannot read it.
+        """
+        try:
+            path.touch(mode=0o600, exist_ok=False)
+            db = _connect(f"{path.resolve().as_uri()}?mode=rw")
+            db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {schema.VERSION}")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.executescript(schema.TABLES)
+            db.execute(schema.PUT_META, ("written_by", tool))
+        except (sqlite3.Error, OSError) as error:
+            raise map_error(error, path) from error
+        return cls(path, db)
+
+    @classmethod
+    def open(cls, path: Path) -> "SqliteLedger":
+        """Open a ledger to write to it; only the holder of the job lock may.
+
+        Raises:
+            LedgerMismatch: It is not a ledger, or a newer bulkbind wrote it.
+            LedgerDamaged: It cannot be read.
+        """
+        return cls._open(path, mode="rw")
+
+    @classmethod
+    def read(cls, path: Path) -> "SqliteLedger":
+        """Open a ledger read-only, also while another process writes to it."""
+        return cls._open(path, mode="ro")
+
+    @classmethod
+    def _open(cls, path: Path, *, mode: str) -> "SqliteLedger":
+        if not path.is_file():
+            message = f"there is no ledger at {path}; name a run that exists"
+            raise LedgerMismatch(message)
+        try:
+            db = _connect(f"{path.resolve().as_uri()}?mode={mode}")
+            _refuse_foreign(db, path)
+            if mode == "rw":
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error as error:
+            raise map_error(error, path) from error
+        return cls(path, db, writes=mode == "rw")
+
+    # --- transactions ----------------------------------------------------------------
+
+    @_mapped
+    def begin(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    @_mapped
+    def commit(self) -> None:
+        self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._db.in_transaction:
+            self._db.rollback()
+
+    @_mapped
+    def close(self) -> None:
+        if self._writes:
+            with suppress(sqlite3.OperationalError):  # somebody still reads
+                self._db.execute("PRAGMA journal_mode = DELETE")
+        self._db.close()
+
+    # --- the plan --------------------------------------------------------------------
+
+    @_mapped
+    def put_batches(self, batches: Iterable[Batch]) -> None:
+        for batch in batches:
+            body = encode_batch(batch)
+            crc = checksum("batch", batch.id, body)
+            self._db.execute(
+                schema.PUT_BATCH,
+                (batch.id, batch.target, batch.lane, batch.action, body, crc),
+            )
+            self._db.execute(
+                schema.PUT_WORK,
+                (batch.id, batch.lane, batch.target, len(batch.api_ids)),
+            )
+
+    @_mapped
+    def put_plan(
+        self,
+        *,
+        lanes: Sequence[Lane],
+        targets: Sequence[Target],
+        asides: Iterable[Aside],
+    ) -> None:
+        self._db.executemany(
+            schema.PUT_LANE, ((lane.no, lane.account, lane.gateway) for lane in lanes)
+        )
+        self._db.executemany(
+            schema.PUT_TARGET,
+            (
+                (
+                    target.no,
+                    target.account,
+                    target.project_id,
+                    target.instance_id,
+                    target.plugin_id,
+                    target.env_id,
+                    target.lane,
+                    target.plugin_type,
+                )
+                for target in targets
+            ),
+        )
+        self._db.executemany(schema.PUT_ASIDE, asides)
+
+    @_mapped
+    def put_meta(self, facts: Mapping[str, str]) -> None:
+        self._db.executemany(schema.PUT_META, facts.items())
+
+    @_mapped
+    def meta(self) -> dict[str, str]:
+        return dict(self._db.execute(schema.GET_META))
+
+    # --- reading ---------------------------------------------------------------------
+
+    @_mapped
+    def lanes(self) -> list[Lane]:
+        return [Lane(*row) for row in self._db.execute(schema.GET_LANES)]
+
+    @_mapped
+    def targets(self) -> list[Target]:
+        return [Target(*row) for row in self._db.execute(schema.GET_TARGETS)]
+
+    def batches(self, target: int) -> Iterator[tuple[Batch, list[Record]]]:
+        rows = self._rows(schema.GET_BATCHES, (target,))
+        for row in rows:
+            yield self._batch(row), self._records(row[0])
+
+    def asides(self) -> Iterator[Aside]:
+        for row, verdict, text in self._rows(schema.GET_ASIDES, ()):
+            yield Aside(row, Verdict(verdict), text)
+
+    @_mapped
+    def stops(self) -> list[Stop]:
+        return [
+            decode_stop(scope, key, check("stop", f"{scope}/{key}", body, crc))
+            for scope, key, body, crc in self._db.execute(schema.GET_STOPS)
+        ]
+
+    @_mapped
+    def invocations(self) -> list[Invocation]:
+        return [
+            Invocation(no, command, operator, pid, start, end, RunState(state), by)
+            for no, command, operator, pid, start, end, state, by in self._db.execute(
+                schema.GET_INVOCATIONS
+            )
+        ]
+
+    @_mapped
+    def tally(self) -> list[LaneTally]:
+        tallies: dict[int, LaneTally] = {}
+        for lane, state, count, size, bound, failed in self._db.execute(
+            schema.GET_TALLY
+        ):
+            had = tallies.get(lane, LaneTally(lane, 0, 0, 0, 0, 0))
+            tallies[lane] = LaneTally(
+                lane,
+                had.batches + count,
+                had.settled_batches + (count if state == schema.SETTLED else 0),
+                had.rows + size,
+                had.bound + bound,
+                had.failed + failed,
+            )
+        return list(tallies.values())
+
+    @_mapped
+    def aside_counts(self) -> dict[Verdict, int]:
+        rows = self._db.execute(schema.GET_ASIDE_COUNTS)
+        return {Verdict(verdict): count for verdict, count in rows}
+
+    @_mapped
+    def requests_by_reason(self) -> dict[Why, int]:
+        counts = dict.fromkeys(Why, 0)
+        counts.update((Why(why), n) for why, n in self._db.execute(schema.GET_WHY))
+        return counts
+
+    @_mapped
+    def last_record_at(self) -> float:
+        row = self._db.execute(schema.GET_LAST_RECORD).fetchone()
+        return self._record(row).at if row else 0.0
+
+    # --- running ---------------------------------------------------------------------
+
+    @_mapped
+    def open_lanes(self) -> list[int]:
+        return [lane for (lane,) in self._db.execute(schema.GET_OPEN_LANES)]
+
+    @_mapped
+    def open_batches(
+        self, lane: int, *, after: int, limit: int
+    ) -> list[tuple[Batch, list[Record]]]:
+        rows = self._db.execute(schema.GET_OPEN, (lane, after, limit)).fetchall()
+        return [(self._batch(row), self._records(row[0])) for row in rows]
+
+    @_mapped
+    def start(self, *, command: str, operator: str, pid: int, at: float) -> int:
+        cursor = self._db.execute(
+            schema.PUT_INVOCATION, (command, operator, pid, at, RunState.RUNNING)
+        )
+        return int(cursor.lastrowid or 0)
+
+    @_mapped
+    def end(
+        self, invocation: int, *, at: float, state: RunState, stopped_by: str
+    ) -> None:
+        self._db.execute(schema.END_INVOCATION, (at, state, stopped_by, invocation))
+
+    @_mapped
+    def put_record(self, record: Record) -> None:
+        body = encode_record(record)
+        key = f"{record.batch}/{record.kind}"
+        self._db.execute(
+            schema.PUT_RECORD,
+            (
+                record.batch,
+                record.kind,
+                record.why,
+                body,
+                checksum("record", key, body),
+            ),
+        )
+        if record.kind is RecordKind.INTENT:
+            self._db.execute(schema.SET_STARTED, (record.batch,))
+
+    @_mapped
+    def mark(self, batch: int, *, settled: bool, bound: int, failed: int) -> None:
+        state = schema.SETTLED if settled else schema.STARTED
+        self._db.execute(schema.SET_WORK, (state, bound, failed, batch))
+
+    @_mapped
+    def put_stop(self, stop: Stop) -> None:
+        body = encode_stop(stop)
+        key = f"{stop.scope}/{stop.key}"
+        self._db.execute(
+            schema.PUT_STOP, (stop.scope, stop.key, body, checksum("stop", key, body))
+        )
+        if stop.scope is Scope.TARGET:
+            self._db.execute(schema.FAIL_TARGET, (int(stop.key),))
+
+    @_mapped
+    def reopen_failed(self) -> int:
+        self._db.execute(schema.LIFT_STOPS)
+        return self._db.execute(schema.REOPEN_FAILED).rowcount
+
+    # --- rows of tables -> values ----------------------------------------------------
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[Any]:
+        try:
+            yield from self._db.execute(query, values)
+        except sqlite3.Error as error:
+            raise map_error(error, self.path) from error
+
+    def _batch(self, row: tuple[int, int, int, str, bytes, int]) -> Batch:
+        batch_id, target, lane, action, body, crc = row
+        sound = check("batch", batch_id, body, crc)
+        return decode_batch(batch_id, target, lane, action, sound)
+
+    def _records(self, batch: int) -> list[Record]:
+        rows = self._db.execute(schema.GET_RECORDS, (batch,))
+        return [self._record(row) for row in rows]
+
+    def _record(self, row: tuple[int, str, bytes, int]) -> Record:
+        batch, kind, body, crc = row
+        return decode_record(batch, kind, check("record", f"{batch}/{kind}", body, crc))
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30
+    )
+    db.execute("PRAGMA trusted_schema = OFF")
+    return db
+
+
+def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
+    (mark,) = db.execute("PRAGMA application_id").fetchone()
+    if mark != schema.APPLICATION_ID:
+        message = f"{path} is not a bulkbind ledger; name a run's ledger.db"
+        raise LedgerMismatch(message)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > schema.VERSION:
+        writer = dict(db.execute(schema.GET_META)).get("written_by", "a newer bulkbind")
+        message = (
+            f"{path} was written by {writer} (schema {version}); this one reads up to"
+            f" {schema.VERSION}: use that version or a newer one"
+        )
+        raise LedgerMismatch(message)

@@ -1,0 +1,116 @@
+"""The manifest: every file of a job, read once, row by row."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from bulkbind.errors import Fault, ManifestError
+from bulkbind.manifest.check import Checker, faults_of
+from bulkbind.manifest.elements import Document, lines_of_json
+from bulkbind.manifest.faults import listed
+from bulkbind.manifest.header import Carried, layout_of, plain
+from bulkbind.manifest.kind import Kind, recognised
+from bulkbind.manifest.objects import ObjectReader
+from bulkbind.manifest.rows import RowMaker, filter_of, unguarded
+from bulkbind.manifest.shape import Shape, Source
+from bulkbind.manifest.source import CHUNK, Tap, opened
+from bulkbind.manifest.table import table_of
+from bulkbind.manifest.text import Lines, texts_of, with_lf
+from bulkbind.model import ID_COLUMNS, Row, SourceFile
+
+
+class Manifest:
+    """Reads the files of a manifest, in order.
+
+    Args:
+        sources: Files, or standard input.
+        shape: How to read them.
+        chunk_size: Bytes asked for in one read.
+
+    Attributes:
+        files: What was read; complete when ``rows`` is exhausted.
+        carried: Names of the carried columns, in the order they turn up; grows
+            while reading. A row's ``carried`` may be shorter.
+        warnings: Sentences for the user; complete when ``rows`` is exhausted.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], *, shape: Shape, chunk_size: int = CHUNK
+    ) -> None:
+        self._sources = tuple(sources)
+        self._shape = shape
+        self._chunk_size = chunk_size
+        self.files: list[SourceFile] = []
+        self.carried: list[str] = []
+        self.warnings: list[str] = []
+
+    def rows(self) -> Iterator[Row]:
+        """Yield every row, faulty ones with their fault; to be called once.
+
+        Raises:
+            ManifestError: A file cannot be read, or not to its end; its rows so
+                far were yielded and are not to be trusted.
+        """
+        if faults := faults_of(self._shape):
+            raise ManifestError(faults)
+        columns = Carried(self.carried)
+        checker = Checker(self._shape)
+        wanted = filter_of(self._shape, columns)
+        for number, source in enumerate(self._sources):
+            maker = RowMaker(number, name=source.name, checker=checker, wanted=wanted)
+            with opened(source, chunk_size=self._chunk_size) as tap:
+                yield from self._read(tap, source.name, maker, columns)
+                tap.drain()
+            self.files.append(SourceFile(source.name, tap.sha256, tap.size))
+        self._refuse_unseen_filters(columns)
+
+    def _read(
+        self, tap: Tap, name: str, maker: RowMaker, columns: Carried
+    ) -> Iterator[Row]:
+        texts = texts_of(tap, name=name, encoding=self._shape.encoding)
+        kind, texts = recognised(texts)
+        if kind is Kind.TABLE:
+            yield from self._read_table(texts, name, maker, columns)
+            return
+        if kind is Kind.LINES:
+            flat = chain.from_iterable(Lines(texts, name=name).blocks())
+            elements = lines_of_json(flat)
+        else:
+            elements = Document(with_lf(texts), name=name).elements()
+        reader = ObjectReader(maker, shape=self._shape, carried=columns)
+        yield from reader.rows(elements)
+        self._warn_left_out(name, tuple(reader.left_out))
+
+    def _read_table(
+        self, texts: Iterator[str], name: str, maker: RowMaker, columns: Carried
+    ) -> Iterator[Row]:
+        lines = Lines(texts, name=name)
+        flat = chain.from_iterable(lines.blocks())
+        table = table_of(flat, name=name, count_known=self._count_known)
+        header = unguarded(table.header)
+        layout = layout_of(header, shape=self._shape, carried=columns)
+        if layout.problems:
+            raise ManifestError(
+                [Fault(name, table.line, *problem) for problem in layout.problems]
+            )
+        self._warn_left_out(name, layout.left_out)
+        yield from maker.rows(table.records, layout=layout, lines=lines)
+
+    def _count_known(self, header: list[str]) -> int:
+        known = {*map(plain, ID_COLUMNS), *map(plain, self._shape.columns.values())}
+        return sum(plain(name) in known for name in header)
+
+    def _refuse_unseen_filters(self, columns: Carried) -> None:
+        ours = set(map(plain, ID_COLUMNS))
+        for column, _ in self._shape.only:
+            if plain(column) in ours or columns.find(column) is not None:
+                continue
+            there = listed((*ID_COLUMNS, *self.carried))
+            problem = f"no file has such a column; there are {there}"
+            raise ManifestError([Fault("--only", 0, column, problem, "correct --only")])
+
+    def _warn_left_out(self, name: str, columns: Sequence[str]) -> None:
+        if columns:
+            self.warnings.append(
+                f"{name}: not carried into the report, which has columns of these"
+                f" names or no name for them: {listed(columns)}"
+            )

@@ -1,0 +1,177 @@
+"""Bytes: read once, hashed as they come, decompressed when they are gzip."""
+
+import hashlib
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Protocol, cast
+
+from bulkbind.errors import ManifestError
+from bulkbind.manifest.faults import Unreadable, refusal
+from bulkbind.manifest.shape import Source
+
+#: Bytes asked for in one read.
+CHUNK = 256 * 1024
+
+#: A gzip file may expand this much once it has given BOMB_FREE bytes.
+BOMB_RATIO = 200
+BOMB_FREE = 64 * 1024 * 1024
+
+_CUT_OFF = ("its gzip is cut off before its end", "copy or download it again")
+
+_GZIP = b"\x1f\x8b"
+
+
+class _Readable(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
+
+
+class Tap:
+    """The user's bytes, hashed and counted as they flow past."""
+
+    def __init__(self, stream: _Readable, *, chunk_size: int) -> None:
+        self._stream = stream
+        self._chunk_size = chunk_size
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of what was read so far; 64 hex digits."""
+        return self._hash.hexdigest()
+
+    def raw(self) -> Iterator[bytes]:
+        """Yield the bytes as they are.
+
+        Raises:
+            Unreadable: The file or pipe failed.
+        """
+        while chunk := self._read():
+            self._hash.update(chunk)
+            self.size += len(chunk)
+            yield chunk
+
+    def content(self) -> Iterator[bytes]:
+        """Yield the bytes, decompressed when they are gzip.
+
+        Raises:
+            Unreadable: The file failed, or its gzip is damaged or a bomb.
+        """
+        head, chunks = peeked(self.raw(), len(_GZIP))
+        return self._gunzip(chunks) if head.startswith(_GZIP) else chunks
+
+    def _read(self) -> bytes:
+        try:
+            return self._stream.read1(self._chunk_size)
+        except OSError as error:
+            problem = f"reading failed: {error.strerror or error}"
+            raise Unreadable(problem, "check the disk and try again") from error
+
+    def _gunzip(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        members = _Members()
+        for chunk in chunks:
+            for piece in members.feed(chunk):
+                yield piece
+                if members.given > max(BOMB_FREE, BOMB_RATIO * self.size):
+                    problem = f"its gzip expands more than {BOMB_RATIO} to 1"
+                    raise Unreadable(problem, "decompress it first, if it is sound")
+        members.finish()
+
+    def drain(self) -> None:
+        """Read to the end, so that size and hash are of the whole file."""
+        for _ in self.raw():
+            pass
+
+
+class _Members:
+    """The members of a gzip file, one after another."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=31)
+        self.given = 0
+        self._started = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._inflate.eof:
+                data = self._next_member(data)
+                continue
+            self._started = True
+            piece = self._decompress(data)
+            data = self._inflate.unconsumed_tail or self._inflate.unused_data
+            self.given += len(piece)
+            if piece:
+                yield piece
+
+    def finish(self) -> None:
+        if self._started and not self._inflate.eof:
+            raise Unreadable(*_CUT_OFF)
+
+    def _next_member(self, data: bytes) -> bytes:
+        data = data.lstrip(b"\0")
+        self._inflate = zlib.decompressobj(wbits=31)
+        self._started = False
+        return data
+
+    def _decompress(self, data: bytes) -> bytes:
+        try:
+            return self._inflate.decompress(data, CHUNK)
+        except zlib.error as error:
+            problem = f"its gzip is damaged ({error})"
+            raise Unreadable(problem, "copy or download it again") from error
+
+
+def peeked(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes, at least ``size`` if there are, and all the bytes.
+
+    Raises:
+        Unreadable: There is no first byte; a later failure is left for later.
+    """
+    head = b""
+    try:
+        for chunk in chunks:
+            head += chunk
+            if len(head) >= size:
+                break
+    except Unreadable as broken:
+        if not head:
+            raise
+        return head, chain([head], _raising(broken))
+    return head, chain([head] if head else [], chunks)
+
+
+def _raising(broken: Unreadable) -> Iterator[bytes]:
+    yield from ()
+    raise broken
+
+
+@contextmanager
+def opened(source: Source, *, chunk_size: int = CHUNK) -> Iterator[Tap]:
+    """Open a source for one reading.
+
+    Raises:
+        ManifestError: There is no such file, or it may not be read.
+    """
+    if source.path is None:
+        stdin = cast("_Readable", sys.stdin.buffer)
+        yield Tap(stdin, chunk_size=chunk_size)
+        return
+    try:
+        stream = source.path.open("rb")
+    except (OSError, ValueError) as error:
+        raise _unopened(source, error) from error
+    with stream:
+        yield Tap(stream, chunk_size=chunk_size)
+
+
+def _unopened(source: Source, error: Exception) -> ManifestError:
+    if isinstance(error, FileNotFoundError):
+        problem, remedy = "there is no such file", "check the name and the folder"
+    elif isinstance(error, IsADirectoryError):
+        problem, remedy = "it is a folder", "name the files in it"
+    else:
+        problem = f"it cannot be opened: {getattr(error, 'strerror', None) or error}"
+        remedy = "check its name and its permissions"
+    return refusal(source.name, line=0, problem=problem, remedy=remedy)

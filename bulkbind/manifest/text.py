@@ -1,0 +1,164 @@
+"""Text: decoded piece by piece, cut into lines, every failure with its line."""
+
+import codecs
+import re
+from collections.abc import Iterator
+from io import IncrementalNewlineDecoder, StringIO
+
+from bulkbind.manifest.faults import Unreadable, refusal
+from bulkbind.manifest.sniff import HEAD, encoding_of, not_in
+from bulkbind.manifest.source import Tap, peeked
+
+#: Most characters in one line, and in one cell.
+LINE_CAP = 16 * 1024 * 1024
+
+_NUL = ("there is a NUL character", "the file is damaged, or it is no text")
+
+_LINE_END = re.compile(r"\r\n?|\n")
+
+
+def texts_of(tap: Tap, *, name: str, encoding: str) -> Iterator[str]:
+    """Yield a file's text in pieces of any size.
+
+    Args:
+        tap: The bytes.
+        name: The file, as faults show it.
+        encoding: What the user said; empty: found out.
+
+    Raises:
+        ManifestError: It is no text, or stops being text; what came before was
+            yielded, and the fault names the line.
+    """
+    place = _Place()
+    try:
+        for text in _decoded(tap, setting=encoding):
+            place.pass_by(text)
+            yield text
+    except Unreadable as broken:
+        raise refusal(
+            name, line=place.line, problem=broken.problem, remedy=broken.remedy
+        ) from broken
+
+
+class Lines:
+    """The lines of a text, with their ends: LF, CR LF or CR."""
+
+    def __init__(self, texts: Iterator[str], *, name: str) -> None:
+        self._texts = texts
+        self._name = name
+        self.has_apostrophe = False
+        """True once one was seen: until then no cell can begin with one."""
+
+    def blocks(self) -> Iterator[list[str]]:
+        """Yield the lines, many at a time.
+
+        Raises:
+            ManifestError: A line is too long, or the text broke off.
+        """
+        pending: list[str] = []
+        size = lines_before = 0
+        for text in self._texts:
+            self.has_apostrophe = self.has_apostrophe or "'" in text
+            pending.append(text)
+            size += len(text)
+            if size <= LINE_CAP and "\n" not in text and "\r" not in text:
+                continue
+            block, rest = _cut("".join(pending))
+            self._refuse_long(block, rest, lines_before)
+            lines_before += len(block)
+            pending, size = [rest], len(rest)
+            yield block
+        yield _split("".join(pending))
+
+    def _refuse_long(self, block: list[str], rest: str, before: int) -> None:
+        if len(rest) <= LINE_CAP and sum(map(len, block)) <= LINE_CAP:
+            return
+        for number, line in enumerate([*block, rest], before + 1):
+            if len(line) > LINE_CAP:
+                raise refusal(
+                    self._name,
+                    line=number,
+                    problem=f"the line is longer than {LINE_CAP >> 20} MiB",
+                    remedy="is this really a table?",
+                )
+
+
+def with_lf(texts: Iterator[str]) -> Iterator[str]:
+    """Yield the text with LF at every line's end."""
+    decoder = IncrementalNewlineDecoder(None, translate=True)
+    for text in texts:
+        yield decoder.decode(text)
+    yield decoder.decode("", final=True)
+
+
+class _Place:
+    """Counts lines, whatever ends them and wherever the text is cut."""
+
+    def __init__(self) -> None:
+        self.line = 0
+        self._after_cr = False
+
+    def pass_by(self, text: str) -> None:
+        if not text:
+            self.line = self.line or 1
+            return
+        ends = text.count("\n")
+        if "\r" in text:
+            ends = len(_LINE_END.findall(text))
+        if self._after_cr and text[0] == "\n":
+            ends -= 1
+        self._after_cr = text[-1] == "\r"
+        self.line = (self.line or 1) + ends
+
+
+def _cut(text: str) -> tuple[list[str], str]:
+    block = _split(text)
+    if not block or block[-1][-1] == "\n":
+        return block, ""
+    return block, block.pop()  # a \r at the end may be half of a \r\n
+
+
+def _split(text: str) -> list[str]:
+    return list(StringIO(text, newline=""))
+
+
+def _decoded(tap: Tap, *, setting: str) -> Iterator[str]:
+    head, chunks = peeked(tap.content(), HEAD)
+    encoding = encoding_of(head, setting=setting)
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    try:
+        yield from _without_nul(_without_mark(_decode_all(decoder, chunks)))
+    except UnicodeDecodeError as error:
+        sample, _ = peeked(chunks, HEAD)
+        sample = (error.object[error.start :] + sample)[:HEAD]
+        raise not_in(encoding, sample, setting=setting) from error
+    except UnicodeError as error:  # UTF-16 and UTF-32 without their mark
+        raise not_in(encoding, head, setting=setting) from error
+
+
+def _decode_all(
+    decoder: codecs.IncrementalDecoder, chunks: Iterator[bytes]
+) -> Iterator[str]:
+    try:
+        for chunk in chunks:
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        yield error.object[: error.start].decode(error.encoding, "ignore")
+        raise
+
+
+def _without_nul(texts: Iterator[str]) -> Iterator[str]:
+    for text in texts:
+        sound, nul, _ = text.partition("\0")
+        yield sound
+        if nul:
+            raise Unreadable(*_NUL)
+
+
+def _without_mark(texts: Iterator[str]) -> Iterator[str]:
+    for text in texts:
+        if text:
+            yield text.removeprefix("\ufeff")
+            break
+    yield from texts

@@ -1,0 +1,392 @@
+"""One walk over the rows: targets, lanes, batches, what is set aside, the digest.
+
+Rows come in, numbered as they come. Sound ones become claims, sorted by gateway and
+environment; after the last row each such group is ruled on: slots first, then
+repeats; what is left is judged (offline: everything is to be sent) and cut into
+batches.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bulkbind.errors import Fault, PlanConflict
+from bulkbind.model import (
+    MAX_API_IDS,
+    Action,
+    Aside,
+    Batch,
+    Lane,
+    PlanTotals,
+    Row,
+    Target,
+    Verdict,
+)
+from bulkbind.plan.rules import (
+    UNWANTED,
+    Claim,
+    Claimant,
+    OnConflict,
+    Ruling,
+    cut,
+    rule_repeats,
+    rule_slots,
+)
+from bulkbind.plan.spill import BOUND, Spill
+
+#: Faults kept with their text; more are only counted.
+MAX_FAULTS = 10_000
+
+#: Lines in one file before the file's number is added to a place.
+_LINES = 1 << 40
+
+_HEX_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSettings:
+    """What decides a plan, beside its rows."""
+
+    action: Action = Action.ATTACH
+    batch_size: int = MAX_API_IDS
+    on_conflict: OnConflict = OnConflict.STOP
+    fingerprint: str = ""
+    """Every other setting that shapes the rows, as text; part of the digest."""
+
+
+#: Says which bindings must be sent; the default sends all, blind.
+Judge = Callable[[Target, list[Claim]], list[Claim]]
+
+
+def _send_all(target: Target, claims: list[Claim]) -> list[Claim]:  # noqa: ARG001
+    return claims
+
+
+@dataclass(slots=True)
+class _Known:
+    """A target while rows still come."""
+
+    no: int
+    account: str
+    project_id: str
+    instance_id: str
+    plugin_id: str
+    env_id: str
+    gateway: str
+    group: int
+    wanted: bool = False
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan as far as the rows tell; ``batches`` completes it.
+
+    The counts, ``asides``, ``faults`` and ``digest`` are whole once ``batches`` is
+    exhausted.
+    """
+
+    settings: PlanSettings
+    targets: list[Target] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)
+    asides: list[Aside] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    fault_count: int = 0
+    totals: PlanTotals = field(default_factory=PlanTotals)
+    digest: str = ""
+
+
+class Planner:
+    """Takes rows in manifest order, then yields batches.
+
+    Args:
+        settings: What decides the plan beside the rows.
+        gateway_of: Account and instance id -> endpoint host and instance id.
+        file_names: Names of the manifest's files, by ``Row.file``; may still grow.
+        folder: Where claims go that do not fit in memory.
+        bound: Bytes of claims kept in memory.
+    """
+
+    def __init__(
+        self,
+        settings: PlanSettings,
+        *,
+        gateway_of: Callable[[str, str], str],
+        file_name: Callable[[int], str],
+        folder: Path | None = None,
+        bound: int = BOUND,
+    ) -> None:
+        self.draft = Draft(settings)
+        self._gateway_of = gateway_of
+        self._file_name = file_name
+        self._spill = Spill(folder, bound=bound)
+        self._known: dict[tuple[str, str, str, str], _Known] = {}
+        self._targets: list[_Known] = []
+        self._groups: dict[tuple[str, str], int] = {}
+        self._types: dict[tuple[str, str], tuple[str, int]] = {}
+        self._rows = 0
+        self._odd_ids = 0
+        self._numbers: dict[int, int] = {}
+
+    @property
+    def rows(self) -> int:
+        """Wanted rows so far."""
+        return self._rows
+
+    # --- rows come in ----------------------------------------------------------------
+
+    def add(self, row: Row) -> None:
+        """Take the next row; a wanted one gets the next row number."""
+        place = row.file * _LINES + row.line
+        fault = row.fault or self._learn_type(row, place)
+        number = UNWANTED
+        if row.wanted:
+            number = self._rows
+            self._rows += 1
+        if fault is not None:
+            self._set_invalid(number, fault)
+            return
+        known = self._known.get(row.target_key) or self._meet(row)
+        if row.wanted:
+            known.wanted = True
+            if len(row.api_id) != _HEX_LENGTH:
+                self._odd_ids += 1
+        self._spill.add(known.group, Claim(number, place, known.no, row.api_id))
+
+    def _set_invalid(self, number: int, fault: Fault) -> None:
+        if number == UNWANTED:
+            return
+        draft = self.draft
+        draft.fault_count += 1
+        if len(draft.faults) < MAX_FAULTS:
+            draft.faults.append(fault)
+        column = f"{fault.column}: " if fault.column else ""
+        text = f"{column}{fault.problem}; {fault.remedy}"
+        draft.asides.append(Aside(number, Verdict.INVALID, text))
+
+    def _learn_type(self, row: Row, place: int) -> Fault | None:
+        """Remember the plug-in's type; a second, different one is a fault."""
+        if not row.plugin_type:
+            return None
+        gateway = self._gateway_of(row.account, row.instance_id)
+        known, at = self._types.setdefault(
+            (gateway, row.plugin_id), (row.plugin_type, place)
+        )
+        if known == row.plugin_type:
+            return None
+        return Fault(
+            self._file_name(row.file),
+            row.line,
+            "plugin_type",
+            f"{row.plugin_type!r}, but {self._where(at)} says {known!r}"
+            " of the same plug-in",
+            "give a plug-in one type",
+        )
+
+    def _meet(self, row: Row) -> _Known:
+        gateway = self._gateway_of(row.account, row.instance_id)
+        group = self._groups.setdefault((gateway, row.env_id), len(self._groups))
+        known = _Known(
+            len(self._targets),
+            row.account,
+            row.project_id,
+            row.instance_id,
+            row.plugin_id,
+            row.env_id,
+            gateway,
+            group,
+        )
+        self._known[row.target_key] = known
+        self._targets.append(known)
+        return known
+
+    # --- batches go out --------------------------------------------------------------
+
+    def batches(self, judge: Judge = _send_all) -> Iterator[Batch]:
+        """Yield every batch of the plan, target by target, rows ascending.
+
+        Raises:
+            PlanConflict: Two plug-ins claim one slot and the policy is ``stop``.
+        """
+        self._number_targets()
+        claimants = {known.no: self._claimant(known) for known in self._targets}
+        digests: dict[int, str] = {}
+        conflicts: list[Ruling] = []
+        counts = _Counts()
+        next_id = 1
+        with self._spill:
+            for claims in self._spill.groups():
+                kept, lost = self._rule(claims, claimants, counts)
+                conflicts += lost
+                for target, chosen in self._by_target(kept).items():
+                    digests[target.no] = _digest_ids(chosen)
+                    for part in cut(
+                        judge(target, chosen),
+                        batch_size=self.draft.settings.batch_size,
+                    ):
+                        yield self._batch(next_id, target, part)
+                        next_id += 1
+        self._finish(counts, digests, requests=next_id - 1)
+        if conflicts and self.draft.settings.on_conflict is OnConflict.STOP:
+            raise self._conflict(conflicts, claimants)
+
+    def _claimant(self, known: _Known) -> Claimant:
+        kind = self._types.get((known.gateway, known.plugin_id), ("", 0))[0]
+        return Claimant(known.plugin_id, kind)
+
+    def _number_targets(self) -> None:
+        """Number targets and lanes by first wanted row; drop the unwanted ones."""
+        lanes: dict[str, int] = {}
+        for known in self._targets:
+            if not known.wanted:
+                continue
+            lane = lanes.setdefault(known.gateway, len(lanes))
+            if lane == len(self.draft.lanes):
+                self.draft.lanes.append(Lane(lane, known.account, known.gateway))
+            self._numbers[known.no] = len(self.draft.targets)
+            self.draft.targets.append(
+                Target(
+                    no=len(self.draft.targets),
+                    account=known.account,
+                    project_id=known.project_id,
+                    instance_id=known.instance_id,
+                    plugin_id=known.plugin_id,
+                    env_id=known.env_id,
+                    lane=lane,
+                    plugin_type=self._claimant(known).plugin_type,
+                )
+            )
+
+    def _rule(
+        self,
+        claims: list[Claim],
+        claimants: dict[int, Claimant],
+        counts: "_Counts",
+    ) -> tuple[list[Claim], list[Ruling]]:
+        here = {claim.target for claim in claims}
+        local = {no: claimants[no] for no in here}
+        lost = rule_slots(claims, local, policy=self.draft.settings.on_conflict)
+        losers = {id(ruling.claim) for ruling in lost}
+        wanted = [c for c in claims if c.row != UNWANTED and id(c) not in losers]
+        kept, repeats = rule_repeats(wanted, local)
+        superseded = [ruling for ruling in lost if ruling.claim.row != UNWANTED]
+        self._set_aside(superseded, Verdict.SUPERSEDED, "loses the slot to")
+        self._set_aside(repeats, Verdict.DUPLICATE, "the same binding as")
+        counts.superseded += len(superseded)
+        counts.duplicates += len(repeats)
+        counts.bindings += len(kept)
+        counts.untyped += sum(1 for c in kept if not local[c.target].plugin_type)
+        return kept, superseded
+
+    def _set_aside(self, rulings: list[Ruling], verdict: Verdict, words: str) -> None:
+        self.draft.asides += [
+            Aside(r.claim.row, verdict, f"{words} {self._where(r.winner.place)}")
+            for r in rulings
+        ]
+
+    def _by_target(self, claims: list[Claim]) -> dict[Target, list[Claim]]:
+        sorted_claims: dict[int, list[Claim]] = {}
+        for claim in claims:
+            sorted_claims.setdefault(claim.target, []).append(claim)
+        return {
+            self.draft.targets[self._numbers[no]]: chosen
+            for no, chosen in sorted_claims.items()
+        }
+
+    def _batch(self, batch_id: int, target: Target, claims: list[Claim]) -> Batch:
+        return Batch(
+            id=batch_id,
+            target=target.no,
+            lane=target.lane,
+            action=self.draft.settings.action,
+            rows=tuple(claim.row for claim in claims),
+            api_ids=tuple(claim.api_id for claim in claims),
+        )
+
+    def _finish(
+        self, counts: "_Counts", digests: dict[int, str], *, requests: int
+    ) -> None:
+        draft = self.draft
+        draft.totals = PlanTotals(
+            rows=self._rows,
+            bindings=counts.bindings,
+            duplicates=counts.duplicates,
+            superseded=counts.superseded,
+            invalid=draft.fault_count,
+            untyped=counts.untyped,
+            odd_ids=self._odd_ids,
+            targets=len(draft.targets),
+            gateways=len(draft.lanes),
+            accounts=len({target.account for target in draft.targets}),
+            requests=requests,
+        )
+        draft.digest = _digest_plan(draft, digests)
+
+    def _conflict(
+        self, rulings: list[Ruling], claimants: dict[int, Claimant]
+    ) -> PlanConflict:
+        rulings.sort(key=lambda ruling: ruling.claim.place)
+        faults = [self._conflict_fault(r, claimants) for r in rulings[:MAX_FAULTS]]
+        return PlanConflict(faults, total=len(rulings))
+
+    def _conflict_fault(self, ruling: Ruling, claimants: dict[int, Claimant]) -> Fault:
+        claim, winner = ruling
+        file, line = divmod(claim.place, _LINES)
+        loser = claimants[claim.target]
+        return Fault(
+            self._file_name(file),
+            line,
+            "plugin_id",
+            f"API {claim.api_id} gets plug-in {loser.plugin_id}, but"
+            f" {self._where(winner.place)} gives it"
+            f" {claimants[winner.target].plugin_id}, also of type"
+            f" {loser.plugin_type}: the second would replace the first",
+            'keep one of the two lines, or set on_conflict = "first" or "last"',
+        )
+
+    def _where(self, place: int) -> str:
+        file, line = divmod(place, _LINES)
+        return f"{self._file_name(file)}:{line}"
+
+
+@dataclass(slots=True)
+class _Counts:
+    bindings: int = 0
+    duplicates: int = 0
+    superseded: int = 0
+    untyped: int = 0
+
+
+def _digest_ids(claims: list[Claim]) -> str:
+    text = "\n".join(claim.api_id for claim in claims)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest_plan(draft: Draft, digests: dict[int, str]) -> str:
+    """Name the plan: the same bindings and settings have the same digest.
+
+    By account name, not by project; without row numbers, so that a repeat added
+    to the manifest does not make another plan.
+    """
+    settings = draft.settings
+    digest = hashlib.sha256()
+    for part in (
+        settings.action,
+        str(settings.batch_size),
+        settings.on_conflict,
+        settings.fingerprint,
+    ):
+        digest.update(part.encode() + b"\0")
+    for target in draft.targets:
+        key = (target.account, target.instance_id, target.plugin_id, target.env_id)
+        line = "\0".join((*key, digests.get(target.no, "")))
+        digest.update(line.encode() + b"\n")
+    return f"v1:{digest.hexdigest()[:32]}"
+
+
+def draw(planner: Planner, rows: Iterable[Row], *, pin: Callable[[Row], None]) -> None:
+    """Walk the rows into the planner, and every wanted one into the pinned copy."""
+    for row in rows:
+        planner.add(row)
+        if row.wanted:
+            pin(row)

@@ -1,0 +1,147 @@
+"""One format of a finished run, for somebody: chosen rows, one file or many."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from bulkbind.errors import SettingsError
+from bulkbind.report.block import Block, blocks
+from bulkbind.report.cells import Layout
+from bulkbind.report.choose import Only, cell_reader, chosen
+from bulkbind.report.files import drafts, encoded, publish, write_all
+from bulkbind.report.judged import JudgedRow
+from bulkbind.report.split import Split
+from bulkbind.report.table import CsvForm, Form, JsonlForm
+
+#: What Excel needs at a file's start to read it as UTF-8.
+_BYTE_ORDER_MARK = "\ufeff"
+
+_FORMS: dict[str, type[CsvForm | JsonlForm]] = {"csv": CsvForm, "jsonl": JsonlForm}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants of a run's report."""
+
+    format: str = "csv"
+    """``csv`` or ``jsonl``"""
+    only: Only = ()
+    """Empty: every row."""
+    split_by: str = ""
+    """A column, for one file per value; empty: all in one."""
+    excel: bool = False
+    """CSV that Excel opens as UTF-8 on a double click."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export came to."""
+
+    rows: int
+    files: tuple[Path, ...]
+    """Empty when it went to a stream."""
+
+
+def export(
+    rows: Iterable[JudgedRow], *, layout: Layout, wish: Wish, out: Path | BinaryIO
+) -> Exported:
+    """Write the rows that are wanted.
+
+    Args:
+        rows: All rows of the run; they are read to the end, so that the report is
+            proved to add up whatever was chosen.
+        layout: File names, carried columns, advice.
+        wish: Which rows, and how.
+        out: A file; the folder for the files of a split; or a binary stream, which
+            has got its text before the rows are proved.
+
+    Raises:
+        SettingsError: The wish cannot be met; nothing was written.
+        ReportWrong: The rows do not add up; no file was written.
+        StateError: The files cannot be written.
+    """
+    form, header = _form(wish, layout)
+    some = _proved_to_match(chosen(rows, only=wish.only, layout=layout), wish=wish)
+    if wish.split_by:
+        return _export_split(
+            some, layout=layout, wish=wish, form=form, header=header, out=out
+        )
+    parts = _texts(some, layout=layout, form=form)
+    if not isinstance(out, Path):
+        return _export_stream(parts, header=header, out=out)
+    with drafts([out]) as opened:
+        opened[0].add(header)
+        count = 0
+        for size, text in parts:
+            opened[0].add(text)
+            count += size
+        publish(opened)
+    return Exported(count, (out,))
+
+
+def _form(wish: Wish, layout: Layout) -> tuple[Form, str]:
+    """Return the form, and what a file begins with."""
+    if wish.format not in _FORMS:
+        problem = f"--format: {wish.format!r} is none of {', '.join(_FORMS)}"
+        raise SettingsError([problem])
+    if wish.excel and wish.format != "csv":
+        raise SettingsError(["--excel: only with --format csv"])
+    form: Form = _FORMS[wish.format](layout)
+    return form, (_BYTE_ORDER_MARK if wish.excel else "") + form.header
+
+
+def _proved_to_match(rows: Iterator[JudgedRow], *, wish: Wish) -> Iterable[JudgedRow]:
+    """Look for the first row before anything is written."""
+    first = next(rows, None)
+    if first is not None:
+        return chain([first], rows)
+    if wish.only:
+        asked = " ".join(f"{name}={','.join(values)}" for name, values in wish.only)
+        raise SettingsError([f"--only {asked}: no row of the run matches"])
+    return ()
+
+
+def _texts(
+    rows: Iterable[JudgedRow], *, layout: Layout, form: Form
+) -> Iterator[tuple[int, str]]:
+    for block in blocks(rows, carried=len(layout.carried)):
+        yield len(block.rows), form.lines(block)
+
+
+def _export_stream(
+    parts: Iterable[tuple[int, str]], *, header: str, out: BinaryIO
+) -> Exported:
+    write_all(out, encoded(header))
+    count = 0
+    for size, text in parts:
+        write_all(out, encoded(text))
+        count += size
+    out.flush()
+    return Exported(count, ())
+
+
+def _export_split(
+    rows: Iterable[JudgedRow],
+    *,
+    layout: Layout,
+    wish: Wish,
+    form: Form,
+    header: str,
+    out: Path | BinaryIO,
+) -> Exported:
+    read = cell_reader(wish.split_by, layout=layout, option="--split-by")
+    if not isinstance(out, Path):
+        raise SettingsError(["--split-by: needs a folder; say which with -o"])
+    count = 0
+    with Split(out, header=header, suffix=wish.format) as split:
+        for block in blocks(rows, carried=len(layout.carried)):
+            count += len(block.rows)
+            by_value: dict[str, list[JudgedRow]] = {}
+            for judged in block.rows:
+                by_value.setdefault(read(judged), []).append(judged)
+            for value, some in by_value.items():
+                part = Block.of(some, carried=len(layout.carried))
+                split.add(value, form.lines(part))
+        return Exported(count, split.publish())

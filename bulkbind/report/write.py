@@ -1,0 +1,97 @@
+"""One pass over the judged rows writes all the run's reports."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bulkbind.model import Summary
+from bulkbind.report.block import blocks
+from bulkbind.report.cells import Layout
+from bulkbind.report.files import (
+    drafts,
+    publish,
+    write_file,
+    write_sums,
+)
+from bulkbind.report.judged import JudgedRow
+from bulkbind.report.table import CsvForm, FailedForm, JsonlForm
+from bulkbind.report.totals import Tally, Totals
+
+#: File name of each format.
+REPORT_NAMES = {"csv": "report.csv", "jsonl": "report.jsonl", "failed": "failed.csv"}
+
+#: File name of the summary.
+SUMMARY_NAME = "summary.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What writing the reports came to."""
+
+    totals: Totals
+    files: tuple[Path, ...]
+    """The reports; not ``SHA256SUMS``."""
+    sums: dict[str, str]
+    """SHA-256 in hex, by file name."""
+
+
+def write_reports(
+    folder: Path,
+    *,
+    rows: Iterable[JudgedRow],
+    layout: Layout,
+    formats: Sequence[str] = tuple(REPORT_NAMES),
+) -> Written:
+    """Write the run's reports, all of them or none.
+
+    They are written under temporary names, made durable and renamed when the last
+    row has been judged, so that a report which does not add up never appears.
+
+    Args:
+        folder: The run's folder; it exists.
+        rows: As :func:`bulkbind.report.merge.judged_rows` yields them.
+        layout: File names, carried columns, advice.
+        formats: Of ``csv``, ``jsonl``, ``failed``.
+
+    Returns:
+        The totals, and which files there are now.
+
+    Raises:
+        ReportWrong: The rows do not add up.
+        StateError: The files cannot be written.
+    """
+    forms = [_FORMS[name](layout) for name in formats]
+    tally = Tally(layout.advise)
+    paths = [folder / REPORT_NAMES[name] for name in formats]
+    with drafts(paths) as opened:
+        pens = list(zip(forms, opened, strict=True))
+        for form, draft in pens:
+            draft.add(form.header)
+        for block in blocks(rows, carried=len(layout.carried)):
+            tally.count(block.rows)
+            for form, draft in pens:
+                draft.add(form.lines(block))
+        sums = publish(opened)
+    write_sums(folder, sums)
+    return Written(tally.totals(), tuple(paths), sums)
+
+
+_FORMS: dict[str, type[CsvForm | JsonlForm | FailedForm]] = {
+    "csv": CsvForm,
+    "jsonl": JsonlForm,
+    "failed": FailedForm,
+}
+
+
+def write_summary(folder: Path, summary: Summary) -> Path:
+    """Write ``summary.json``, and note its checksum beside those of the reports.
+
+    Raises:
+        StateError: It cannot be written.
+    """
+    path = folder / SUMMARY_NAME
+    text = msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n"
+    write_sums(folder, {SUMMARY_NAME: write_file(path, text)})
+    return path

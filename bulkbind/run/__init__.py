@@ -1,0 +1,13 @@
+"""The engine: one worker per lane, strictly in order, side by side with the others.
+
+``seams`` says what it needs from others, ``halt`` what stops whom, ``lane`` works one
+lane, ``engine`` starts them all.
+"""
+
+from bulkbind.run.engine import Engine as Engine
+from bulkbind.run.halt import Halt as Halt
+from bulkbind.run.seams import Attacher as Attacher
+from bulkbind.run.seams import Observer as Observer
+from bulkbind.run.seams import Recorder as Recorder
+from bulkbind.run.seams import RunSettings as RunSettings
+from bulkbind.run.seams import Turns as Turns

@@ -1,0 +1,87 @@
+"""Starts a worker for every lane that has something to do, and waits for them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import anyio
+
+from bulkbind.model import Lane, Target
+from bulkbind.run.halt import Halt
+from bulkbind.run.lane import LaneWorker, Tools
+from bulkbind.run.seams import (
+    Attacher,
+    GatewayLocks,
+    Observer,
+    Recorder,
+    RunSettings,
+    Turns,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Runs the lanes of a run side by side."""
+
+    attachers: Mapping[str, Attacher]
+    """The gateways of each account, by its name."""
+    turns: Mapping[str, Turns]
+    """The pace of each account, by its name."""
+    recorder: Recorder
+    locks: GatewayLocks
+    """Keeps other processes of this host off a gateway."""
+    observer: Observer
+    settings: RunSettings
+    invocation: int
+    """Number of this run or resume."""
+    now: Callable[[], float]
+    """Seconds since the epoch."""
+    random: Random
+    halt: Halt = field(default_factory=Halt)
+
+    async def run(self, lanes: Sequence[Lane], *, targets: list[Target]) -> None:
+        """Work every lane until nothing is left or something stops it.
+
+        Raises:
+            LedgerFailed: The ledger cannot be written; what is out is abandoned.
+        """
+        tools = self._tools()
+        try:
+            with self.halt.now:
+                async with anyio.create_task_group() as group:
+                    for lane in lanes:
+                        worker = LaneWorker(
+                            lane, targets=targets, tools=tools[lane.account]
+                        )
+                        group.start_soon(worker.work)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+        if self.halt.reason:
+            stop = self.halt.run_stop(invocation=self.invocation, at=self.now())
+            await self.recorder.stop(stop)
+            self.observer.stopped(stop)
+
+    def _tools(self) -> dict[str, Tools]:
+        slots = anyio.Semaphore(self.settings.concurrency)
+        return {
+            account: Tools(
+                attacher=attacher,
+                turns=self.turns[account],
+                recorder=self.recorder,
+                locks=self.locks,
+                slots=slots,
+                halt=self.halt,
+                observer=self.observer,
+                settings=self.settings,
+                invocation=self.invocation,
+                now=self.now,
+                random=self.random,
+            )
+            for account, attacher in self.attachers.items()
+        }
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error that is not a group; the others follow from it."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,77 @@
+"""What stops whom: the whole run, or one account.
+
+A lane that waits is woken at once when it is halted; a request that is out is never
+interrupted by a halt, only by ``now``.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from bulkbind.model import Cause, OurCode, Scope, Stop
+
+
+class Halt:
+    """Shared by the lanes of a run."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        """Why the run stops; empty while it does not."""
+        self.accounts: dict[str, Stop] = {}
+        self._waiting: dict[anyio.CancelScope, str] = {}
+        self._now = anyio.CancelScope()
+
+    @property
+    def now(self) -> anyio.CancelScope:
+        """The scope that ``stop(now=True)`` cancels; the engine runs inside."""
+        return self._now
+
+    def stop(self, reason: str, *, now: bool = False) -> None:
+        """Stop the run: drain what is out, or interrupt that too.
+
+        Args:
+            reason: For people: a signal's name, a rule, a person.
+            now: Do not even wait for answers.
+        """
+        self.reason = self.reason or reason
+        for scope in self._waiting:
+            scope.cancel()
+        if now:
+            self._now.cancel()
+
+    def stop_account(self, stop: Stop) -> None:
+        """Stop every lane of an account."""
+        self.accounts.setdefault(stop.key, stop)
+        for scope, account in self._waiting.items():
+            if account == stop.key:
+                scope.cancel()
+
+    def reaches(self, account: str) -> bool:
+        """Tell whether lanes of the account must send nothing more."""
+        return bool(self.reason) or account in self.accounts
+
+    @contextmanager
+    def interruptible(self, account: str) -> Iterator[None]:
+        """Wait inside: a halt ends the block at once, without an exception."""
+        scope = anyio.CancelScope()
+        if self.reaches(account):
+            scope.cancel()
+        self._waiting[scope] = account
+        try:
+            with scope:
+                yield
+        finally:
+            del self._waiting[scope]
+
+    def run_stop(self, *, invocation: int, at: float) -> Stop:
+        """Return the stop that explains rows the run did not come to."""
+        return Stop(
+            scope=Scope.DONE,
+            key="",
+            cause=Cause.STOP,
+            invocation=invocation,
+            at=at,
+            code=OurCode.STOPPED,
+            message=f"the run was stopped: {self.reason}",
+        )

@@ -1,0 +1,118 @@
+"""What the engine needs from others, and what it tells them."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+
+from bulkbind.model import (
+    Action,
+    Batch,
+    Lane,
+    LaneTally,
+    Record,
+    Reply,
+    Stop,
+    Target,
+)
+from bulkbind.retry import RetryPolicy
+
+
+class Attacher(Protocol):
+    """The gateways of one account."""
+
+    async def apply(
+        self, action: Action, target: Target, api_ids: Sequence[str]
+    ) -> Reply:
+        """Send one request, once; what went wrong is in the reply."""
+        ...
+
+
+class Turns(Protocol):
+    """The pace of one account."""
+
+    def turn(self, slots: anyio.Semaphore) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn and a slot; hold the slot while the block runs."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Give no turn for some seconds."""
+        ...
+
+
+class GatewayLocks(Protocol):
+    """One attach or detach at a time per gateway, over all processes of a host."""
+
+    def __call__(self, gateway: str) -> AbstractAsyncContextManager[None]:
+        """Hold the gateway while the block runs."""
+        ...
+
+
+class Recorder(Protocol):
+    """The ledger; when a call returns, its effect is durable."""
+
+    async def open_batches(
+        self, lane: int, *, after: int, limit: int
+    ) -> list[tuple[Batch, list[Record]]]:
+        """Return the lane's next unsettled batches, with their records."""
+        ...
+
+    async def intend(self, intent: Record) -> None:
+        """Write down that a request is about to leave."""
+        ...
+
+    async def answer(
+        self, answer: Record, *, settled: bool, bound: int, failed: int
+    ) -> None:
+        """Write down what came back, and where the batch stands now."""
+        ...
+
+    async def mark(self, batch: int, *, bound: int, failed: int) -> None:
+        """Write down that a batch was settled already."""
+        ...
+
+    async def stop(self, stop: Stop) -> None:
+        """Write down why rows will have no answer of their own."""
+        ...
+
+
+class Observer:
+    """Hears what happens; every method may be left out. None may raise or wait."""
+
+    def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
+        """An invocation begins; the tallies say how far its lanes are already."""
+
+    def lane_started(self, lane: Lane) -> None:
+        """A worker begins; once per lane that has something to do."""
+
+    def request_left(self, lane: Lane, batch: Batch, intent: Record) -> None:
+        """The intent is durable and the request goes out."""
+
+    def request_settled(
+        self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
+    ) -> None:
+        """The answer is durable; ``seconds`` is how long it took to come."""
+
+    def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
+        """The lane will not send for some seconds."""
+
+    def stopped(self, stop: Stop) -> None:
+        """A target, lane, account or the run stops; its reason is durable."""
+
+    def lane_done(self, lane: Lane) -> None:
+        """A worker ends, for whatever reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How the engine behaves."""
+
+    concurrency: int = 8
+    """Requests that may be out at once, over all accounts."""
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    lane_failures: int = 3
+    """Batches given up in a row before a lane is parked."""
+    take_failed: bool = False
+    """Also send rows that an earlier invocation saw refused."""

@@ -1,0 +1,47 @@
+"""How a sandbox behaves: frozen values, and what each means."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from bulkbind.sandbox.answers import Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOptions:
+    """What a sandbox does beyond obeying the contract.
+
+    Shares are of attaches and detaches, from 0 to 1; together at most 1. Which
+    ones they hit depends on the seed, the gateway and how many came before on it.
+    """
+
+    latency_s: float = 0.0
+    """Seconds before each answer; an attach keeps its gateway busy for them."""
+    rate: tuple[int, float] | None = None
+    """(N, W): per project, N requests in any W seconds; None: any number."""
+    error_before: float = 0.0
+    """Share answered 500 ``APIG.9999`` without effect."""
+    error_after: float = 0.0
+    """Share answered 500 ``APIG.9999`` after the effect."""
+    lost_before: float = 0.0
+    """Share whose connection is cut without effect."""
+    lost_after: float = 0.0
+    """Share whose connection is cut after the effect."""
+    seed: int = 0
+    token: str = "sandbox"  # noqa: S105 - documented, and worth nothing
+    """Accepted in ``X-Auth-Token``, besides ``sandbox``."""
+    rules: Rules = field(default_factory=Rules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Where a sandbox takes time from: the machine's, or a test's."""
+
+    now_ns: Callable[[], int] = time.time_ns
+    """Behind ``attached_time``: nanoseconds since the epoch."""
+    monotonic: Callable[[], float] = time.monotonic
+    """Behind the rate limit: seconds that never go back."""
+    sleep: Callable[[float], Awaitable[object]] = anyio.sleep
+    """Behind ``latency_s``; called for every request, with 0 too."""

@@ -1,0 +1,201 @@
+"""The job file's shape: every key, its type, its bounds. Reports all faults at once."""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from bulkbind.errors import SettingsError
+from bulkbind.model import ID_COLUMNS, MAX_API_IDS
+from bulkbind.settings.units import parse_duration, parse_rate
+from bulkbind.settings.values import (
+    DEFAULT_BUSY_TIMEOUT_S,
+    DEFAULT_CONCURRENCY,
+    DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_RATE,
+    DEFAULT_TIMEOUT_S,
+    SANDBOX,
+)
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        message = "a number is wanted, not true or false"
+        raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+def _text_of(parse: Callable[[str], Any]) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        return parse(str(value)) if not isinstance(value, tuple) else value
+
+    return read
+
+
+def _check_endpoint(value: str) -> str:
+    if value in {"", SANDBOX}:
+        return value
+    parts = urlsplit(value)
+    plain = not (
+        parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    )
+    if not parts.hostname or not plain:
+        message = f'{value!r}: write "https://HOST" and nothing after it'
+        raise ValueError(message)
+    secure = parts.scheme == "https"
+    if not secure and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        message = f"{value!r}: only https is spoken, and http to this machine itself"
+        raise ValueError(message)
+    return value.rstrip("/")
+
+
+def _check_columns(value: dict[str, str]) -> dict[str, str]:
+    unknown = sorted(set(value) - set(ID_COLUMNS))
+    if unknown:
+        names = ", ".join(unknown)
+        message = f"unknown column {names}; ours are {', '.join(ID_COLUMNS)}"
+        raise ValueError(message)
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_no_bool)]
+Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
+Duration = Annotated[float, BeforeValidator(_text_of(parse_duration))]
+RateValue = Annotated[tuple[int, float], BeforeValidator(_text_of(parse_rate))]
+Columns = Annotated[dict[str, str], AfterValidator(_check_columns)]
+Identifier = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{0,64}$")]
+Format = Literal["csv", "jsonl"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Account(_Section):
+    """``[account]``: where the gateways of the account ``default`` are."""
+
+    endpoint: Annotated[str, AfterValidator(_check_endpoint)] = ""
+    project_id: Identifier = ""
+
+
+class PlanSection(_Section):
+    """``[plan]``: what shapes the batches."""
+
+    batch_size: Annotated[Count, Field(ge=1, le=MAX_API_IDS)] = MAX_API_IDS
+    on_invalid: Literal["stop", "skip"] = "stop"
+    on_conflict: Literal["stop", "first", "last"] = "stop"
+    fill_blank: bool = False
+
+
+class PaceSection(_Section):
+    """``[pace]``: how fast to send."""
+
+    rate: RateValue = DEFAULT_RATE
+    concurrency: Annotated[Count, Field(ge=1, le=10_000)] = DEFAULT_CONCURRENCY
+
+
+class RetrySection(_Section):
+    """``[retry]``: how often and how long to try."""
+
+    max_attempts: Annotated[Count, Field(ge=1, le=100)] = DEFAULT_MAX_ATTEMPTS
+    timeout: Annotated[Duration, Field(gt=0, le=3600)] = DEFAULT_TIMEOUT_S
+    busy_timeout: Annotated[Duration, Field(ge=0, le=86_400)] = DEFAULT_BUSY_TIMEOUT_S
+
+
+class ReportSection(_Section):
+    """``[report]``: what to write where."""
+
+    dir: str = ""
+    formats: Annotated[list[Format], Field(min_length=1)] = ["csv", "jsonl"]
+
+
+class SandboxSection(_Section):
+    """``[sandbox]``: the world of a rehearsal."""
+
+    missing: Annotated[Count, Field(ge=0)] = 0
+    unpublished: Annotated[Count, Field(ge=0)] = 0
+    latency: Annotated[Duration, Field(ge=0, le=60)] = 0.0
+    rate: RateValue = (0, 1.0)
+    errors: Share = 0.0
+    lost: Share = 0.0
+    seed: Count = 0
+
+
+class JobFile(_Section):
+    """A job file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = (
+        None
+    )
+    manifest: str | list[str] | None = None
+    requires: str = ""
+    note: str = ""
+    action: Literal["bind"] = "bind"
+    encoding: str = ""
+    account: Account = Account()
+    defaults: Columns = {}
+    columns: Columns = {}
+    plan: PlanSection = PlanSection()
+    pace: PaceSection = PaceSection()
+    retry: RetrySection = RetrySection()
+    report: ReportSection = ReportSection()
+    sandbox: SandboxSection = SandboxSection()
+
+
+def sections() -> Mapping[str, tuple[str, ...]]:
+    """Return the keys of every section; those of no section under an empty name."""
+    keys: dict[str, tuple[str, ...]] = {"": ()}
+    for name, field in JobFile.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys[name] = tuple(kind.model_fields)
+        else:
+            keys[""] += (name,)
+    return keys
+
+
+def check_job(raw: Mapping[str, Any], *, where: str) -> JobFile:
+    """Check a whole job.
+
+    Args:
+        raw: The job file's content with every overlay laid over it.
+        where: The job file's name, for messages.
+
+    Raises:
+        SettingsError: Every fault found, with path and what is allowed.
+    """
+    try:
+        return JobFile.model_validate(raw)
+    except ValidationError as error:
+        problems = [_describe(fault, where) for fault in error.errors()]
+        raise SettingsError(problems) from None
+
+
+def _describe(fault: Mapping[str, Any], where: str) -> str:
+    path = [str(part) for part in fault["loc"]]
+    name = ".".join(path)
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: {name}: unknown key; {_suggest(path)}"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    given = "" if isinstance(fault["input"], dict) else f" (given: {fault['input']!r})"
+    return f"{where}: {name}: {message}{given}"
+
+
+def _suggest(path: list[str]) -> str:
+    keys = sections()
+    known = keys.get(path[0], ()) if len(path) > 1 else (*keys[""], *list(keys)[1:])
+    near = get_close_matches(path[-1], known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known here: {', '.join(known)}"

@@ -1,0 +1,249 @@
+"""Command line over environment over job file over defaults -> ``JobSettings``."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bulkbind.errors import SettingsError
+from bulkbind.model import DEFAULT_ACCOUNT, Action
+from bulkbind.plan import OnConflict
+from bulkbind.settings.values import (
+    SANDBOX,
+    AccountSettings,
+    JobSettings,
+    OnInvalid,
+    SandboxSettings,
+)
+
+if TYPE_CHECKING:
+    from bulkbind.settings.jobfile import JobFile
+
+#: Keys that an environment variable cannot set: they belong to one job.
+_NOT_BY_ENVIRONMENT = frozenset({"name", "manifest", "requires"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What a command line says on top of a job file."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    """``section.key`` -> text; ``--set`` and every option that stands for a key."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """``--default COLUMN=VALUE``"""
+    only: tuple[tuple[str, frozenset[str]], ...] = ()
+    """``--only COLUMN=V1,V2``"""
+    endpoint: str = ""
+    """``--endpoint URL|sandbox``"""
+
+
+def load_job(
+    source: Path | None, overrides: Overrides, *, environ: Mapping[str, str]
+) -> JobSettings:
+    """Read a job file or take a manifest as it is, and lay the overrides over it.
+
+    Args:
+        source: A job file (``.toml``) or a manifest; None: standard input.
+        overrides: From the command line.
+        environ: Environment variables; ``BULKBIND_SECTION_KEY`` sets a key.
+
+    Raises:
+        SettingsError: Every fault found, with path and what is allowed.
+    """
+    from bulkbind.settings.jobfile import check_job, sections
+
+    is_job = source is not None and source.suffix.lower() == ".toml"
+    where = str(source) if is_job else "command line"
+    raw = _read_toml(source) if is_job and source is not None else {}
+    for section, keys in sections().items():
+        for key in keys:
+            name = "_".join(filter(None, ("BULKBIND", section, key))).upper()
+            if name in environ and key not in _NOT_BY_ENVIRONMENT:
+                _lay(raw, section, key, environ[name])
+    for path, text in overrides.values.items():
+        section, _, key = path.rpartition(".")
+        _lay(raw, section, key, text)
+    if overrides.defaults:
+        raw["defaults"] = {**_table(raw, "defaults"), **overrides.defaults}
+    checked = check_job(raw, where=where)
+    return _assemble(source, checked, overrides, is_job=is_job)
+
+
+#: What an invocation of ``resume`` or of a saved plan may say anew.
+_REVISABLE = frozenset(
+    {
+        "pace.rate",
+        "pace.concurrency",
+        "retry.max_attempts",
+        "retry.timeout",
+        "retry.busy_timeout",
+        "note",
+    }
+)
+
+
+def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
+    """Lay over a planned job what may change without changing the plan.
+
+    Raises:
+        SettingsError: Something else was given.
+    """
+    from bulkbind.settings.jobfile import check_job
+
+    given = set(overrides.values)
+    others = sorted(given - _REVISABLE)
+    others += [name for name, what in _fixed(overrides) if what]
+    if others:
+        problem = (
+            f"{', '.join(others)}: the plan stands, and only pace, retries and note can"
+            " be given anew; start a new run to change it"
+        )
+        raise SettingsError([problem])
+    raw: dict[str, Any] = {}
+    for path, text in overrides.values.items():
+        section, _, key = path.rpartition(".")
+        _lay(raw, section, key, text)
+    job = check_job(raw, where="command line")
+    return replace(
+        settings,
+        rate=job.pace.rate if "pace.rate" in given else settings.rate,
+        concurrency=(
+            job.pace.concurrency
+            if "pace.concurrency" in given
+            else settings.concurrency
+        ),
+        max_attempts=(
+            job.retry.max_attempts
+            if "retry.max_attempts" in given
+            else settings.max_attempts
+        ),
+        timeout_s=job.retry.timeout if "retry.timeout" in given else settings.timeout_s,
+        busy_timeout_s=(
+            job.retry.busy_timeout
+            if "retry.busy_timeout" in given
+            else settings.busy_timeout_s
+        ),
+        note=job.note if "note" in given else settings.note,
+    )
+
+
+def _fixed(overrides: Overrides) -> list[tuple[str, bool]]:
+    return [
+        ("--default", bool(overrides.defaults)),
+        ("--only", bool(overrides.only)),
+        ("--endpoint", bool(overrides.endpoint)),
+    ]
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problem = f"{path}: no such file; name a job file or a manifest"
+    except OSError as error:
+        problem = f"{path}: cannot be read ({error.strerror}); see to its permissions"
+    except UnicodeDecodeError:
+        problem = f"{path}: not UTF-8; save the job file as UTF-8"
+    except tomllib.TOMLDecodeError as error:
+        problem = f"{path}: not TOML: {error}; correct the line"
+    raise SettingsError([problem])
+
+
+def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    table = raw.get(name, {})
+    return table if isinstance(table, dict) else {}
+
+
+def _lay(raw: dict[str, Any], section: str, key: str, text: str) -> None:
+    """Put one value over what is there; a list is written with commas."""
+    value: object = text
+    if (section, key) == ("report", "formats"):
+        value = [part.strip() for part in text.split(",") if part.strip()]
+    if section:
+        raw[section] = {**_table(raw, section), key: value}
+    else:
+        raw[key] = value
+
+
+def _assemble(
+    source: Path | None, job: "JobFile", overrides: Overrides, *, is_job: bool
+) -> JobSettings:
+    base = source.resolve().parent if source is not None else Path.cwd()
+    rehearsal = overrides.endpoint == SANDBOX and job.account.endpoint not in {
+        "",
+        SANDBOX,
+    }
+    account = AccountSettings(
+        name=DEFAULT_ACCOUNT,
+        endpoint=_endpoint(overrides.endpoint) or job.account.endpoint,
+        project_id=job.account.project_id,
+    )
+    name = job.name or (str(source.resolve()) if source is not None else "stdin")
+    return JobSettings(
+        name=f"{name}@sandbox" if rehearsal else name,
+        source=source,
+        manifest=_manifest(job, source, base=base) if is_job else (source,),
+        base=base,
+        action=Action.ATTACH,
+        encoding=job.encoding,
+        note=job.note,
+        accounts={DEFAULT_ACCOUNT: account},
+        defaults=job.defaults,
+        columns=job.columns,
+        only=overrides.only,
+        batch_size=job.plan.batch_size,
+        on_invalid=OnInvalid(job.plan.on_invalid),
+        on_conflict=OnConflict(job.plan.on_conflict),
+        fill_blank=job.plan.fill_blank,
+        rate=job.pace.rate,
+        concurrency=job.pace.concurrency,
+        max_attempts=job.retry.max_attempts,
+        timeout_s=job.retry.timeout,
+        busy_timeout_s=job.retry.busy_timeout,
+        report_dir=base / job.report.dir if job.report.dir else None,
+        report_formats=tuple(job.report.formats),
+        sandbox=SandboxSettings(
+            missing=job.sandbox.missing,
+            unpublished=job.sandbox.unpublished,
+            latency_s=job.sandbox.latency,
+            rate=job.sandbox.rate,
+            errors=job.sandbox.errors,
+            lost=job.sandbox.lost,
+            seed=job.sandbox.seed,
+        ),
+        rehearsal=rehearsal,
+    )
+
+
+def _endpoint(text: str) -> str:
+    """Check an endpoint from the command line as one from a job file is checked."""
+    if not text:
+        return ""
+    from bulkbind.settings.jobfile import check_job
+
+    job = check_job({"account": {"endpoint": text}}, where="--endpoint")
+    return job.account.endpoint
+
+
+def _manifest(job: "JobFile", source: Path | None, *, base: Path) -> tuple[Path, ...]:
+    """Find the manifest's files: relative to the job file; a glob is sorted."""
+    if not job.manifest:
+        problem = f'{source}: no manifest; add manifest = "apis.csv"'
+        raise SettingsError([problem])
+    names = [job.manifest] if isinstance(job.manifest, str) else job.manifest
+    paths: list[Path] = []
+    for name in names:
+        found = _expand(base, name)
+        if not found:
+            problem = f"{source}: manifest {name!r} matches no file in {base}"
+            raise SettingsError([problem])
+        paths += found
+    return tuple(paths)
+
+
+def _expand(base: Path, name: str) -> list[Path]:
+    if not any(letter in name for letter in "*?["):
+        return [base / name]
+    path = base / name
+    return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))

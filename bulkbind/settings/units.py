@@ -1,0 +1,49 @@
+"""Rates and durations as people write them: ``10/s``, ``60/min``, ``90s``, ``30 min``."""
+
+import re
+
+_WINDOWS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0}
+_WINDOWS |= {"minute": 60.0, "h": 3600.0, "hour": 3600.0}
+
+_RATE = re.compile(r"\s*(\d+)\s*/\s*(\d*)\s*([a-z]+?)s?\s*", re.IGNORECASE)
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+
+#: A faster rate than any gateway answers; more is a slip of the hand.
+MAX_RATE = 1_000_000
+
+
+def parse_rate(text: str) -> tuple[int, float]:
+    """Read ``N/W``.
+
+    Returns:
+        Requests and seconds; 0 requests for ``unlimited``.
+
+    Raises:
+        ValueError: It says neither.
+    """
+    if text.strip().lower() == "unlimited":
+        return 0, 1.0
+    match = _RATE.fullmatch(text)
+    window = match and _WINDOWS.get(match[3].lower())
+    if not match or not window:
+        message = f'{text!r} is no rate; write "10/s", "60/min" or "1000/h"'
+        raise ValueError(message)
+    limit, many = int(match[1]), int(match[2] or 1)
+    if not 1 <= limit <= MAX_RATE or many < 1:
+        message = f"{text!r}: from 1 to {MAX_RATE:,} requests in a window"
+        raise ValueError(message)
+    return limit, many * window
+
+
+def parse_duration(text: str | float) -> float:
+    """Read seconds (``90``) or ``90s``, ``30min``, ``2h``.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    match = _DURATION.fullmatch(str(text))
+    unit = match and _WINDOWS.get(match[2].lower().rstrip("s") or "s")
+    if not match or not unit:
+        message = f'{text!r} is no duration; write 90, "90s", "30min" or "2h"'
+        raise ValueError(message)
+    return float(match[1]) * unit

@@ -1,0 +1,108 @@
+"""What a job is, once it has been read: frozen, with every default and its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from bulkbind.model import DEFAULT_ACCOUNT, MAX_API_IDS, Action
+from bulkbind.plan import OnConflict
+
+#: The endpoint that stands for the built-in sandbox.
+SANDBOX = "sandbox"
+
+#: Far below the front gateway's documented 200/s, above the slowest limits met on
+#: other services; a limit told by the server wins.
+DEFAULT_RATE = (10, 1.0)
+
+#: Requests out at once: more gateways than this take turns.
+DEFAULT_CONCURRENCY = 8
+
+#: A full attach answer takes about a second; a minute is a broken connection.
+DEFAULT_TIMEOUT_S = 60.0
+
+#: Requests for the same ids before their state is given up as unknown.
+DEFAULT_MAX_ATTEMPTS = 5
+
+#: How long a gateway may say that it is busy before its lane is parked.
+DEFAULT_BUSY_TIMEOUT_S = 1800.0
+
+#: Stands in where the sandbox is asked without a project.
+SANDBOX_PROJECT = "0" * 32
+
+
+class OnInvalid(StrEnum):
+    """What to do with rows that cannot be sent."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """One account: endpoint, project, and later where its credential comes from."""
+
+    name: str = DEFAULT_ACCOUNT
+    endpoint: str = ""
+    """Scheme and host; ``sandbox``; empty: not given."""
+    project_id: str = ""
+    """Empty: from the manifest."""
+
+    @property
+    def host(self) -> str:
+        """The endpoint's host and port: what makes a gateway, with its instance."""
+        return self.endpoint.partition("://")[2].rstrip("/") or self.endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """What the built-in sandbox makes of the manifest's world."""
+
+    missing: int = 0
+    """API ids that do not exist."""
+    unpublished: int = 0
+    """APIs that are not published where the manifest wants them."""
+    latency_s: float = 0.0
+    rate: tuple[int, float] = (0, 1.0)
+    """Requests and seconds; 0: no limit."""
+    errors: float = 0.0
+    """Share of attaches answered with a 500 and without effect, 0 to 1."""
+    lost: float = 0.0
+    """Share of attaches whose answer is cut off after the effect, 0 to 1."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """A job: what to read, how to plan it, how to send it, what to write."""
+
+    name: str
+    source: Path | None
+    """The job file or manifest; None: standard input."""
+    manifest: tuple[Path | None, ...]
+    """The manifest's files in order; None: standard input."""
+    base: Path
+    """Folder that relative paths and STATE start from."""
+    action: Action = Action.ATTACH
+    encoding: str = ""
+    note: str = ""
+    accounts: Mapping[str, AccountSettings] = field(
+        default_factory=lambda: {DEFAULT_ACCOUNT: AccountSettings()}
+    )
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[tuple[str, frozenset[str]], ...] = ()
+    batch_size: int = MAX_API_IDS
+    on_invalid: OnInvalid = OnInvalid.STOP
+    on_conflict: OnConflict = OnConflict.STOP
+    fill_blank: bool = False
+    rate: tuple[int, float] = DEFAULT_RATE
+    concurrency: int = DEFAULT_CONCURRENCY
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    busy_timeout_s: float = DEFAULT_BUSY_TIMEOUT_S
+    report_dir: Path | None = None
+    report_formats: tuple[str, ...] = ("csv", "jsonl")
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
+    rehearsal: bool = False
+    """The sandbox stands in for another endpoint that the job names."""

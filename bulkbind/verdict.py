@@ -1,0 +1,318 @@
+"""A row's ledger records -> its verdict. Report, status and resume all use it.
+
+The rules, in order of strength:
+
+1. A receipt that names the row: ``bound``.
+2. A whole refusal of a request that carried this row alone: ``failed``.
+3. A request that carried the row left, and neither yes nor no came: ``unconfirmed``,
+   unless a later receipt or refusal settled it.
+4. The row's target was refused as a whole: ``failed``, cause ``target``.
+5. Otherwise ``not_sent``, with the reason why the run stopped.
+
+A detach is answered without receipts; until its effect is read back its rows are
+``unconfirmed``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count, repeat
+
+from bulkbind.model import (
+    Action,
+    Batch,
+    Cause,
+    OurCode,
+    Record,
+    RecordKind,
+    RowVerdict,
+    Scope,
+    Stop,
+    Target,
+    Verdict,
+)
+
+#: What ``replaced_plugin_id`` says when nobody looked before sending.
+UNKNOWN_REPLACED = "unknown"
+
+#: Why an answer that says yes proves nothing of a row: code and message.
+_UNPROVEN = {
+    Action.ATTACH: (OurCode.NOT_NAMED.value, "the receipt does not name this API"),
+    Action.DETACH: ("BULKBIND.NOT_READ_BACK", "detached, and not read back as gone"),
+}
+
+
+@dataclass(slots=True)
+class Standing:
+    """What a batch's records say, position by position."""
+
+    attempts: list[int]
+    """Requests that carried the position."""
+    bound: dict[int, tuple[Record, int]] = field(default_factory=dict)
+    """Position -> the answer that named it, and where in its receipts."""
+    failed: dict[int, Record] = field(default_factory=dict)
+    """Position -> the answer that refused it alone."""
+    unknown: dict[int, Record] = field(default_factory=dict)
+    """Position -> the last record after which its state is neither yes nor no."""
+    before: dict[int, Record] = field(default_factory=dict)
+    """``unknown`` as it was before the request that is out."""
+
+    def tell(self, record: Record, *, action: Action) -> None:
+        """Take the next record of the batch in."""
+        if record.kind is RecordKind.INTENT:
+            self.before = _leave(self, record)
+        else:
+            _answer(self, record, before=self.before, action=action)
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        """Positions that have no answer of their own yet, ascending."""
+        return tuple(
+            position
+            for position in range(len(self.attempts))
+            if position not in self.bound and position not in self.failed
+        )
+
+
+def stand(batch: Batch, records: Iterable[Record]) -> Standing:
+    """Tell where each id of a batch stands after its records.
+
+    Args:
+        batch: 1-500 ids.
+        records: The batch's records, in the order they were written.
+
+    Returns:
+        A fresh value; nothing else refers to it.
+    """
+    standing = Standing(attempts=[0] * len(batch.api_ids))
+    for record in records:
+        standing.tell(record, action=batch.action)
+    return standing
+
+
+def _leave(standing: Standing, intent: Record) -> dict[int, Record]:
+    """Count the request; until it is answered its ids are neither yes nor no."""
+    unknown, attempts = standing.unknown, standing.attempts
+    before = {p: unknown[p] for p in intent.span if p in unknown} if unknown else {}
+    unknown.update(dict.fromkeys(intent.span, intent))
+    for position in intent.span:
+        attempts[position] += 1
+    _forget(standing.failed, intent.span)
+    return before
+
+
+def _forget(records: dict[int, Record], positions: Iterable[int]) -> None:
+    if records:
+        for position in positions:
+            records.pop(position, None)
+
+
+def _answer(
+    standing: Standing, answer: Record, *, before: Mapping[int, Record], action: Action
+) -> None:
+    if answer.scope is Scope.DONE and action is Action.ATTACH:
+        _take_receipts(standing, answer)
+    elif answer.scope in _NEITHER_YES_NOR_NO:
+        standing.unknown.update(dict.fromkeys(answer.span, answer))
+    else:
+        _refuse(standing, answer, before=before)
+
+
+#: After these the gateway may hold the effect or not. A busy gateway says so with a
+#: 500 while it stores the rows (APIG.3500), so that is no refusal either.
+_NEITHER_YES_NOR_NO = frozenset({Scope.DONE, Scope.AMBIGUOUS, Scope.BUSY})
+
+
+def _take_receipts(standing: Standing, answer: Record) -> None:
+    named = answer.receipts.positions
+    standing.bound.update(
+        zip(named, zip(repeat(answer), count(), strict=False), strict=False)
+    )
+    _forget(standing.unknown, named)
+    if standing.unknown:
+        for position in answer.span:
+            if position in standing.unknown:
+                standing.unknown[position] = answer
+
+
+def _refuse(
+    standing: Standing, answer: Record, *, before: Mapping[int, Record]
+) -> None:
+    """A refusal changes nothing at the gateway: what was unknown before still is."""
+    _forget(standing.unknown, answer.span)
+    if answer.scope is Scope.ITEM and len(answer.span) == 1:
+        standing.failed[answer.span[0]] = answer
+        return
+    for position in answer.span:
+        if position in before:
+            standing.unknown[position] = before[position]
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Why rows without an answer of their own have none, looked up by reach."""
+
+    by_reach: Mapping[tuple[Scope, str], Stop] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stops: Iterable[Stop], *, invocation: int) -> "Stops":
+        """Keep the stops that count: a target's always, others for one invocation."""
+        return cls(
+            {
+                (stop.scope, stop.key): stop
+                for stop in stops
+                if stop.scope is Scope.TARGET or stop.invocation == invocation
+            }
+        )
+
+    def reaching(self, target: Target) -> Stop | None:
+        """Return the stop that explains the target's unanswered rows, if any."""
+        reaches = (
+            (Scope.TARGET, str(target.no)),
+            (Scope.ACCOUNT, target.account),
+            (Scope.GATEWAY, str(target.lane)),
+            (Scope.DONE, ""),
+        )
+        met = (self.by_reach[reach] for reach in reaches if reach in self.by_reach)
+        return next(met, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What became of a batch's ids, as columns: one entry for each id.
+
+    Ids that one answer settled alike refer to one and the same ``common``, so that a
+    report of millions of rows can work each out once.
+    """
+
+    common: list[RowVerdict]
+    """The verdicts, without the three facts below."""
+    attach_ids: list[str]
+    times: list[str]
+    """``attached_time``"""
+    attempts: list[int]
+
+
+def judge(
+    batch: Batch, records: Sequence[Record], *, target: Target, stops: Stops
+) -> list[RowVerdict]:
+    """Give every id of a batch its verdict.
+
+    Args:
+        batch: 1-500 ids.
+        records: The batch's records, in the order they were written.
+        target: The batch's target.
+        stops: Why rows without an answer of their own have none.
+
+    Returns:
+        One verdict for each id, in the batch's order.
+    """
+    found = find(batch, records, target=target, stops=stops)
+    return [
+        common._replace(
+            plugin_attach_id=attach_id, attached_time=time, attempts=attempts
+        )
+        for common, attach_id, time, attempts in zip(
+            found.common, found.attach_ids, found.times, found.attempts, strict=True
+        )
+    ]
+
+
+def find(
+    batch: Batch, records: Sequence[Record], *, target: Target, stops: Stops
+) -> Findings:
+    """Judge a batch as :func:`judge` does, in columns: made for millions of rows."""
+    standing = stand(batch, records)
+    common = [_unanswered(stops.reaching(target))] * len(batch.api_ids)
+    found = Findings(common, [""] * len(common), [""] * len(common), standing.attempts)
+    _fill(
+        common, standing.unknown, judge_one=partial(_unconfirmed, action=batch.action)
+    )
+    _fill(common, standing.failed, judge_one=_failed)
+    answers = {position: answer for position, (answer, _) in standing.bound.items()}
+    _fill(common, answers, judge_one=_bound)
+    for position, (answer, place) in standing.bound.items():
+        found.attach_ids[position] = answer.receipts.attach_ids[place]
+        found.times[position] = answer.receipts.times[place]
+    return found
+
+
+def _fill(
+    common: list[RowVerdict],
+    settled: Mapping[int, Record],
+    *,
+    judge_one: Callable[[Record], RowVerdict],
+) -> None:
+    known: dict[int, RowVerdict] = {}
+    for position, record in settled.items():
+        verdict = known.get(id(record))
+        if verdict is None:
+            verdict = known[id(record)] = judge_one(record)
+        common[position] = verdict
+
+
+def _bound(answer: Record) -> RowVerdict:
+    return RowVerdict(
+        Verdict.BOUND,
+        replaced_plugin_id=UNKNOWN_REPLACED,
+        http_status=answer.status,
+        request_id=answer.request_id,
+        finished_at=answer.at,
+        plugin_name=answer.plugin_name,
+        env_name=answer.env_name,
+    )
+
+
+def _failed(answer: Record) -> RowVerdict:
+    return RowVerdict(
+        Verdict.FAILED,
+        Cause.ITEM,
+        http_status=answer.status,
+        error_code=answer.code,
+        error_msg=answer.message,
+        request_id=answer.request_id,
+        finished_at=answer.at,
+    )
+
+
+def _unconfirmed(record: Record, *, action: Action) -> RowVerdict:
+    if record.kind is RecordKind.INTENT:
+        return RowVerdict(
+            Verdict.UNCONFIRMED,
+            Cause.STOP,
+            replaced_plugin_id=UNKNOWN_REPLACED,
+            error_code=OurCode.INTERRUPTED.value,
+            error_msg="the run ended while the request was out",
+        )
+    code, message = record.code, record.message
+    if record.scope is Scope.DONE and not code:
+        code, message = _UNPROVEN[action]
+    return RowVerdict(
+        Verdict.UNCONFIRMED,
+        Cause.ITEM if record.scope is Scope.DONE else Cause.OUTAGE,
+        replaced_plugin_id=UNKNOWN_REPLACED,
+        http_status=record.status,
+        error_code=code,
+        error_msg=message,
+        request_id=record.request_id,
+        finished_at=record.at,
+    )
+
+
+def _unanswered(stop: Stop | None) -> RowVerdict:
+    if stop is None:
+        return RowVerdict(
+            Verdict.NOT_SENT,
+            Cause.STOP,
+            error_code=OurCode.INTERRUPTED.value,
+            error_msg="the run ended before this row's turn",
+        )
+    return RowVerdict(
+        Verdict.FAILED if stop.scope is Scope.TARGET else Verdict.NOT_SENT,
+        stop.cause,
+        http_status=stop.status,
+        error_code=stop.code,
+        error_msg=stop.message,
+        request_id=stop.request_id,
+        finished_at=stop.at if stop.scope is Scope.TARGET else 0.0,
+    )
