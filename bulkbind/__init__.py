@@ -4,13 +4,13 @@ The same job as on the command line, in a few calls::
 
     import bulkbind
 
-    job = bulkbind.load("jobs/catalogue/job.toml")
-    print(bulkbind.plan(job).totals)
-    result = bulkbind.run(job)
-    for row in bulkbind.rows(result.run):
+    job = bulkbind.load_job("jobs/catalogue/job.toml")
+    print(bulkbind.plan_job(job).totals)
+    result = bulkbind.run_job(job)
+    for row in bulkbind.report_rows(result.run):
         print(row.row.api_id, row.shared.verdict)
 
-``run`` and ``resume`` have async twins, ``run_async`` and ``resume_async``. Every
+``run_job`` and ``resume_run`` have async twins with ``_async`` behind the name. Every
 error that is raised on purpose is a ``BulkbindError``. Nothing heavy is imported
 before it is used.
 """
@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bulkbind.errors import BulkbindError as BulkbindError
-    from bulkbind.job.library import load as load
-    from bulkbind.job.library import plan as plan
-    from bulkbind.job.library import resume as resume
-    from bulkbind.job.library import resume_async as resume_async
-    from bulkbind.job.library import rows as rows
-    from bulkbind.job.library import run as run
-    from bulkbind.job.library import run_async as run_async
+    from bulkbind.job.library import load_job as load_job
+    from bulkbind.job.library import plan_job as plan_job
+    from bulkbind.job.library import report_rows as report_rows
+    from bulkbind.job.library import resume_run as resume_run
+    from bulkbind.job.library import resume_run_async as resume_run_async
+    from bulkbind.job.library import run_job as run_job
+    from bulkbind.job.library import run_job_async as run_job_async
     from bulkbind.job.planning import Plan as Plan
     from bulkbind.job.story import Outcome as Outcome
     from bulkbind.model import Summary as Summary
@@ -42,13 +42,13 @@ _HOMES = {
     "Plan": "bulkbind.job.planning",
     "Summary": "bulkbind.model",
     "Verdict": "bulkbind.model",
-    "load": "bulkbind.job.library",
-    "plan": "bulkbind.job.library",
-    "resume": "bulkbind.job.library",
-    "resume_async": "bulkbind.job.library",
-    "rows": "bulkbind.job.library",
-    "run": "bulkbind.job.library",
-    "run_async": "bulkbind.job.library",
+    "load_job": "bulkbind.job.library",
+    "plan_job": "bulkbind.job.library",
+    "resume_run": "bulkbind.job.library",
+    "resume_run_async": "bulkbind.job.library",
+    "report_rows": "bulkbind.job.library",
+    "run_job": "bulkbind.job.library",
+    "run_job_async": "bulkbind.job.library",
 }
 
 __all__ = [
@@ -59,13 +59,13 @@ __all__ = [
     "Plan",
     "Summary",
     "Verdict",
-    "load",
-    "plan",
-    "resume",
-    "resume_async",
-    "rows",
-    "run",
-    "run_async",
+    "load_job",
+    "plan_job",
+    "report_rows",
+    "resume_run",
+    "resume_run_async",
+    "run_job",
+    "run_job_async",
 ]
 
 

@@ -7,18 +7,20 @@ from pathlib import Path
 
 import anyio
 
+from bulkbind import settings
+from bulkbind.job import story
 from bulkbind.job.folders import RunFolder, StateFolder, locate_state
 from bulkbind.job.planning import Plan
 from bulkbind.job.reporting import judge_run
 from bulkbind.job.running import Surroundings
-from bulkbind.job.story import Outcome, RunOptions, make_plan, resume_run, run_job
+from bulkbind.job.story import Outcome, RunOptions
 from bulkbind.ledger import SqliteLedger
 from bulkbind.report import JudgedRow
 from bulkbind.run import Observer
-from bulkbind.settings import JobSettings, Overrides, load_job, revise
+from bulkbind.settings import JobSettings, Overrides, revise
 
 
-def load(
+def load_job(
     source: str | Path,
     *,
     endpoint: str = "",
@@ -44,24 +46,24 @@ def load(
         only=tuple((c, frozenset(values)) for c, values in (only or {}).items()),
         endpoint=endpoint,
     )
-    return load_job(Path(source), overrides, environ=os.environ)
+    return settings.load_job(Path(source), overrides, environ=os.environ)
 
 
-def plan(job: JobSettings, *, save_as: str | Path | None = None) -> Plan:
+def plan_job(job: JobSettings, *, save_as: str | Path | None = None) -> Plan:
     """Plan a job; sends nothing, and leaves nothing but the saved plan.
 
     Raises:
         InputError: The manifest or the job is wrong.
         StateError: The plan cannot be saved.
     """
-    return make_plan(
+    return story.make_plan(
         job,
         around=Surroundings(),
         save_as=Path(save_as) if save_as is not None else None,
     )
 
 
-async def run_async(
+async def run_job_async(
     job: JobSettings,
     *,
     resume: bool = False,
@@ -72,7 +74,7 @@ async def run_async(
     """Plan a job and carry the plan out.
 
     Args:
-        job: As ``load`` returned it.
+        job: As ``load_job`` returned it.
         resume: Finish an unfinished run of the same job and manifest, if any.
         expect: Refuse a plan with another digest.
         observers: Hear what happens.
@@ -84,7 +86,7 @@ async def run_async(
         JobBusy: Another process works on the job.
         RunInterrupted: It broke off, and can be resumed.
     """
-    return await run_job(
+    return await story.run_job(
         job,
         state=_state(state_dir, job.base),
         around=Surroundings(observers=tuple(observers)),
@@ -92,7 +94,7 @@ async def run_async(
     )
 
 
-def run(
+def run_job(
     job: JobSettings,
     *,
     resume: bool = False,
@@ -100,10 +102,10 @@ def run(
     observers: Sequence[Observer] = (),
     state_dir: str | Path | None = None,
 ) -> Outcome:
-    """Do as ``run_async``, from code that is not async."""
+    """Do as ``run_job_async``, from code that is not async."""
     return anyio.run(
         partial(
-            run_async,
+            run_job_async,
             job,
             resume=resume,
             expect=expect,
@@ -113,7 +115,7 @@ def run(
     )
 
 
-async def resume_async(
+async def resume_run_async(
     run: str | RunFolder,
     *,
     failed: bool = False,
@@ -139,7 +141,7 @@ async def resume_async(
     overrides = Overrides(
         values={name.replace("__", "."): str(value) for name, value in keys.items()}
     )
-    return await resume_run(
+    return await story.resume_run(
         folder,
         state=StateFolder(folder.path.parent.parent),
         around=Surroundings(observers=tuple(observers)),
@@ -148,7 +150,7 @@ async def resume_async(
     )
 
 
-def resume(
+def resume_run(
     run: str | RunFolder,
     *,
     failed: bool = False,
@@ -156,10 +158,10 @@ def resume(
     state_dir: str | Path | None = None,
     **keys: object,
 ) -> Outcome:
-    """Do as ``resume_async``, from code that is not async."""
+    """Do as ``resume_run_async``, from code that is not async."""
     return anyio.run(
         partial(
-            resume_async,
+            resume_run_async,
             run,
             failed=failed,
             observers=observers,
@@ -169,7 +171,7 @@ def resume(
     )
 
 
-def rows(
+def report_rows(
     run: str | RunFolder, *, state_dir: str | Path | None = None
 ) -> Iterator[JudgedRow]:
     """Yield every row of a run with its verdict, in manifest order.

@@ -155,8 +155,7 @@ def opened(source: Source, *, chunk_size: int = CHUNK) -> Iterator[Tap]:
         ManifestError: There is no such file, or it may not be read.
     """
     if source.path is None:
-        stdin = cast("_Readable", sys.stdin.buffer)
-        yield Tap(stdin, chunk_size=chunk_size)
+        yield Tap(_standard_input(source), chunk_size=chunk_size)
         return
     try:
         stream = source.path.open("rb")
@@ -164,6 +163,14 @@ def opened(source: Source, *, chunk_size: int = CHUNK) -> Iterator[Tap]:
         raise _unopened(source, error) from error
     with stream:
         yield Tap(stream, chunk_size=chunk_size)
+
+
+def _standard_input(source: Source) -> _Readable:
+    stream = getattr(sys.stdin, "buffer", None)  # there is none under some schedulers
+    if stream is None:
+        problem = "there is no standard input"
+        raise refusal(source.name, line=0, problem=problem, remedy="name a file")
+    return cast("_Readable", stream)
 
 
 def _unopened(source: Source, error: Exception) -> ManifestError:

@@ -54,6 +54,7 @@ class _Head:
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._seen: list[str] = []
+        self._size = 0
         self.skipped = 0
 
     def told_delimiter(self) -> str:
@@ -68,10 +69,14 @@ class _Head:
         return ""
 
     def again(self) -> Iterator[str]:
-        """Yield the lines from the first, and remember those that are new."""
+        """Yield the lines from the first, and remember those that are new.
+
+        There is an end to what is remembered, and then to the lines.
+        """
         yield from self._seen
-        for line in self._lines:
+        while self._size <= LINE_CAP and (line := next(self._lines, "")):
             self._seen.append(line)
+            self._size += len(line)
             yield line
 
     def all(self) -> Iterator[str]:

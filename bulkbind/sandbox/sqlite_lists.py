@@ -49,8 +49,9 @@ JOIN envs e ON e.no = p.env_no ORDER BY p.api_no, e.no
 BINDINGS_OF = """
 SELECT e.no, e.env_id, g.no, g.plugin_id, g.plugin_type, b.attach_no, b.attached_ns
 FROM apis a CROSS JOIN envs e ON e.instance_no = a.instance_no
-CROSS JOIN (SELECT DISTINCT instance_no, plugin_type FROM plugins) t
-    ON t.instance_no = a.instance_no
+CROSS JOIN (
+    SELECT DISTINCT plugin_type FROM plugins
+    WHERE instance_no = (SELECT instance_no FROM apis WHERE no = :api)) t
 CROSS JOIN bindings b
     ON b.env_no = e.no AND b.plugin_type = t.plugin_type AND b.api_no = a.no
 JOIN plugins g ON g.no = b.plugin_no
