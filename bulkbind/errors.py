@@ -185,5 +185,9 @@ class RunInterrupted(StateError):
         )
 
 
+class ReportUnpublished(StateError):
+    """The report is whole in the run's folder, and could not be copied elsewhere."""
+
+
 class ReportWrong(StateError):
     """The report does not add up: some row has no verdict or more than one."""

@@ -86,6 +86,17 @@ class JobLock:
         os.close(self._fd)
 
 
+def is_locked(path: Path) -> bool:
+    """Tell whether some process holds a job's lock."""
+    if not path.exists():
+        return False
+    fd = _open(path)
+    try:
+        return not _try_lock(fd)
+    finally:
+        os.close(fd)
+
+
 class HostFolder:
     """The folder that all bulkbind processes of this user on this host share.
 

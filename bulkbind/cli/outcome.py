@@ -22,6 +22,8 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
     if outcome.nothing_to_do:
         click.echo(f"run {outcome.run.id}: nothing is left to do", err=True)
     summary = outcome.reported.summary
+    for warning in summary.warnings:
+        click.echo(f"warning: {warning}", err=True)
     code = 0 if outcome.nothing_to_do else summary.exit_code
     if as_json:
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)

@@ -43,7 +43,7 @@ def command(
             partial(
                 resume_run,
                 run,
-                state=StateFolder(run.path.parent.parent),
+                state=StateFolder(run.state_path),
                 around=around,
                 change=partial(revise, overrides=overrides),
                 failed=failed,

@@ -5,7 +5,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
@@ -86,11 +85,3 @@ def operator() -> str:
     except (KeyError, OSError):
         user = "unknown"
     return f"{user}@{platform.node()}"
-
-
-def tool_version() -> str:
-    """Return the version of bulkbind that is installed."""
-    try:
-        return version("bulkbind")
-    except PackageNotFoundError:
-        return "0"

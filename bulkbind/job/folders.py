@@ -35,6 +35,11 @@ class RunFolder:
         return self.path.name
 
     @property
+    def state_path(self) -> Path:
+        """The STATE that the run lives in."""
+        return self.path.parent.parent
+
+    @property
     def ledger(self) -> Path:
         """The ledger."""
         return self.path / "ledger.db"

@@ -143,7 +143,7 @@ async def resume_run_async(
     )
     return await story.resume_run(
         folder,
-        state=StateFolder(folder.path.parent.parent),
+        state=StateFolder(folder.state_path),
         around=Surroundings(observers=tuple(observers)),
         change=partial(revise, overrides=overrides),
         failed=failed,

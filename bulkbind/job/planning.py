@@ -20,14 +20,19 @@ from bulkbind.job.facts import (
     manifest_sha256,
     operator,
     plan_settings_key,
-    tool_version,
 )
 from bulkbind.job.folders import RunFolder
 from bulkbind.ledger import SqliteLedger
 from bulkbind.manifest import Manifest, PinWriter, Shape, Source
 from bulkbind.model import Batch, Lane, PlanTotals, Row, Target
 from bulkbind.plan import Planner, PlanSettings, draw
-from bulkbind.settings import SANDBOX, SANDBOX_PROJECT, JobSettings, OnInvalid
+from bulkbind.settings import (
+    SANDBOX,
+    SANDBOX_PROJECT,
+    JobSettings,
+    OnInvalid,
+    installed_version,
+)
 
 #: Rows between two calls of a progress callback.
 PROGRESS_ROWS = 20_000
@@ -114,7 +119,7 @@ def draw_plan(
         pin_sha256 = pin.close()
     _refuse(settings, planner, seen=bool(manifest.files))
     counter = _Counting(planner.batches())
-    ledger = SqliteLedger.create(run.ledger, tool=f"bulkbind {tool_version()}")
+    ledger = SqliteLedger.create(run.ledger, tool=f"bulkbind {installed_version()}")
     try:
         ledger.begin()
         ledger.put_batches(counter)
@@ -140,7 +145,7 @@ def draw_plan(
                 "carried": json.dumps(manifest.carried),
                 "note": settings.note,
                 "operator": operator(),
-                "tool": tool_version(),
+                "tool": installed_version(),
                 "warnings": json.dumps(plan.warnings),
             }
         )

@@ -1,13 +1,15 @@
 """Ledger and pinned manifest -> the files of a report, and the summary."""
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkbind.errors import LedgerDamaged
+from bulkbind.errors import LedgerDamaged, ReportUnpublished
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.ledger import SqliteLedger
@@ -123,7 +125,31 @@ def write_run_reports(run: RunFolder) -> Reported:
     finally:
         ledger.close()
     path = write_summary(run.path, summary)
-    return Reported(summary, written.totals, (*written.files, path))
+    files = (*written.files, path)
+    if settings.report_dir is not None:
+        _publish(run, settings.report_dir, files)
+    return Reported(summary, written.totals, files)
+
+
+def _publish(run: RunFolder, folder: Path, files: tuple[Path, ...]) -> None:
+    """Copy a report where the job wants it: a folder per run, and ``latest``."""
+    target = folder / run.id
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for file in (*files, run.path / "SHA256SUMS"):
+            draft = target / f".{file.name}.tmp"
+            shutil.copyfile(file, draft)
+            draft.replace(target / file.name)
+        link = folder / f".latest-{os.getpid()}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(run.id)
+        link.replace(folder / "latest")
+    except OSError as error:
+        message = (
+            f"the report cannot be put into {folder} ({error.strerror}); it is whole"
+            f" in {run.path}: see to the folder, then `bulkbind report {run.id}`"
+        )
+        raise ReportUnpublished(message) from error
 
 
 def _check_pin(facts: RunFacts) -> None:

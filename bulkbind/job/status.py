@@ -1,9 +1,9 @@
 """How far a run is, read from its ledger; safe while another process writes it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from bulkbind.job.folders import RunFacts, RunFolder
+from bulkbind.host import is_locked
+from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Lane, LaneTally, RunState, Scope
 
@@ -19,6 +19,8 @@ class RunStatus:
     requests: int
     parked: dict[int, str]
     """Lane number -> why it stopped, in the newest invocation."""
+    at_work: bool
+    """Some process holds the job."""
 
     @property
     def rows(self) -> int:
@@ -40,8 +42,7 @@ class RunStatus:
         """Where the run stands; ``killed`` when nobody works on it any more."""
         if self.facts.state is not RunState.RUNNING:
             return self.facts.state
-        pid = self.facts.invocations[-1].pid
-        return RunState.RUNNING if Path(f"/proc/{pid}").exists() else "killed"
+        return RunState.RUNNING if self.at_work else "killed"
 
 
 def read_status(run: RunFolder) -> RunStatus:
@@ -59,6 +60,7 @@ def read_status(run: RunFolder) -> RunStatus:
             lanes=tuple(ledger.lanes()),
             tallies=tuple(ledger.tally()),
             set_aside=sum(ledger.aside_counts().values()),
+            at_work=is_locked(StateFolder(run.state_path).lock_path(facts.job)),
             requests=sum(ledger.requests_by_reason().values()),
             parked={
                 int(stop.key): f"{stop.code} {stop.message}".strip()

@@ -69,7 +69,6 @@ class _Known:
 
     no: int
     account: str
-    project_id: str
     instance_id: str
     plugin_id: str
     env_id: str
@@ -123,6 +122,7 @@ class Planner:
         self._known: dict[tuple[str, str, str, str], _Known] = {}
         self._targets: list[_Known] = []
         self._groups: dict[tuple[str, str], int] = {}
+        self._projects: dict[str, str] = {}
         self._types: dict[tuple[str, str], tuple[str, int]] = {}
         self._rows = 0
         self._odd_ids = 0
@@ -147,6 +147,8 @@ class Planner:
             self._set_invalid(number, fault)
             return
         known = self._known.get(row.target_key) or self._meet(row)
+        if row.project_id:
+            self._projects.setdefault(row.account, row.project_id)
         if row.wanted:
             known.wanted = True
             if len(row.api_id) != _HEX_LENGTH:
@@ -189,7 +191,6 @@ class Planner:
         known = _Known(
             len(self._targets),
             row.account,
-            row.project_id,
             row.instance_id,
             row.plugin_id,
             row.env_id,
@@ -248,7 +249,7 @@ class Planner:
                 Target(
                     no=len(self.draft.targets),
                     account=known.account,
-                    project_id=known.project_id,
+                    project_id=self._projects.get(known.account, ""),
                     instance_id=known.instance_id,
                     plugin_id=known.plugin_id,
                     env_id=known.env_id,

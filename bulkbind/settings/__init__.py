@@ -8,6 +8,7 @@ file.
 from bulkbind.settings.load import Overrides as Overrides
 from bulkbind.settings.load import load_job as load_job
 from bulkbind.settings.load import revise as revise
+from bulkbind.settings.tool import installed_version as installed_version
 from bulkbind.settings.units import parse_duration as parse_duration
 from bulkbind.settings.units import parse_rate as parse_rate
 from bulkbind.settings.values import SANDBOX as SANDBOX

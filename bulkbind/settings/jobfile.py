@@ -1,5 +1,6 @@
 """The job file's shape: every key, its type, its bounds. Reports all faults at once."""
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from pydantic import (
 
 from bulkbind.errors import SettingsError
 from bulkbind.model import ID_COLUMNS, MAX_API_IDS
+from bulkbind.settings.tool import installed_version
 from bulkbind.settings.units import parse_duration, parse_rate
 from bulkbind.settings.values import (
     DEFAULT_BUSY_TIMEOUT_S,
@@ -58,6 +60,25 @@ def _check_endpoint(value: str) -> str:
         message = f"{value!r}: only https is spoken, and http to this machine itself"
         raise ValueError(message)
     return value.rstrip("/")
+
+
+def _check_requires(value: str) -> str:
+    """Hold ``>=X.Y`` against the version that is installed."""
+    match = re.fullmatch(r"\s*>=\s*(\d+(?:\.\d+)*)\s*", value)
+    if value and not match:
+        message = f'{value!r}: write ">=1.0"'
+        raise ValueError(message)
+    if match and _numbers(match[1]) > _numbers(installed_version()):
+        message = (
+            f"the job wants bulkbind {value}, and this is {installed_version()};"
+            " install a newer one"
+        )
+        raise ValueError(message)
+    return value
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def _check_columns(value: dict[str, str]) -> dict[str, str]:
@@ -139,7 +160,7 @@ class JobFile(_Section):
         None
     )
     manifest: str | list[str] | None = None
-    requires: str = ""
+    requires: Annotated[str, AfterValidator(_check_requires)] = ""
     note: str = ""
     action: Literal["bind"] = "bind"
     encoding: str = ""

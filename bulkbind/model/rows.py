@@ -1,0 +1,106 @@
+"""Rows and what they are sorted into: targets, lanes, batches."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bulkbind.errors import Fault
+from bulkbind.model.words import Action, Verdict
+
+
+class Row(NamedTuple):
+    """One API id in one target, where it came from, and what it carries along.
+
+    A row with a fault keeps its own text in every column, and ``fault`` says what
+    is wrong; it never becomes a binding.
+    """
+
+    file: int
+    """Index into the manifest's files, from 0."""
+    line: int
+    """Physical line where the row starts, from 1; may repeat."""
+    account: str
+    project_id: str
+    instance_id: str
+    plugin_id: str
+    plugin_type: str
+    """Empty: not known."""
+    env_id: str
+    api_id: str
+    carried: tuple[str, ...] = ()
+    """Every other column's text, in the manifest's order of columns."""
+    fault: Fault | None = None
+    """None: sound."""
+    wanted: bool = True
+    """False: ``--only`` drops it; it may still lose or win a conflict."""
+
+    @property
+    def target_key(self) -> tuple[str, str, str, str]:
+        """What makes a target: account, instance, plug-in, environment."""
+        return self.account, self.instance_id, self.plugin_id, self.env_id
+
+
+class SourceFile(NamedTuple):
+    """One manifest file that was read."""
+
+    name: str
+    """As the job names it; ``<stdin>`` for standard input."""
+    sha256: str
+    """Of the user's bytes, before decompression; 64 hex digits."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Account, gateway instance, plug-in and environment: what requests share."""
+
+    no: int
+    """From 0, in order of the target's first row."""
+    account: str
+    project_id: str
+    """Empty: the account resolves it when it connects."""
+    instance_id: str
+    plugin_id: str
+    env_id: str
+    lane: int
+    """Number of the lane, from 0, in order of the lane's first row."""
+    plugin_type: str = ""
+    """Empty: not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Requests that must not overlap: one gateway instance."""
+
+    no: int
+    account: str
+    """The account whose credential and pace its requests use."""
+    gateway: str
+    """Endpoint host and instance id, joined by a slash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """1-500 ids of one target and one action: one request."""
+
+    id: int
+    """From 1, in plan order; a lane sends in this order."""
+    target: int
+    """``Target.no``"""
+    lane: int
+    """``Lane.no``"""
+    action: Action
+    rows: tuple[int, ...]
+    """Row numbers in the run, ascending, one for each id."""
+    api_ids: tuple[str, ...]
+
+
+class Aside(NamedTuple):
+    """A row that the plan set aside: it is never sent."""
+
+    row: int
+    """Row number in the run, from 0."""
+    verdict: Verdict
+    """``duplicate``, ``superseded`` or ``invalid``."""
+    text: str
+    """The line that won, or the fault."""
