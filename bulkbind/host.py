@@ -23,9 +23,9 @@ from bulkbind.errors import JobBusy, StateError
 #: Releases that a ring remembers: the largest N of "N per window" it can hold.
 RING = 4096
 
-_HEADER = struct.Struct("<16s16sq")
+_HEADER = struct.Struct("<16s16sqd")
 _STAMP = struct.Struct("<d")
-_MAGIC = b"bulkbind ring 1\0"
+_MAGIC = b"bulkbind ring 2\0"
 
 
 def private_folder(path: Path) -> Path:
@@ -35,7 +35,10 @@ def private_folder(path: Path) -> Path:
         StateError: It cannot be made or written.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(path.parents), path):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         message = (
             f"the folder {path} cannot be made ({error.strerror}); see to permissions"
@@ -154,15 +157,15 @@ class Ring:
             if os.fstat(self._fd).st_size < size:
                 os.ftruncate(self._fd, size)
             self._map = mmap.mmap(self._fd, size)
-            magic, boot, _ = _HEADER.unpack_from(self._map)
+            magic, boot, _, _ = _HEADER.unpack_from(self._map)
             if (magic, boot) != (_MAGIC, _boot()):
-                _HEADER.pack_into(self._map, 0, _MAGIC, _boot(), 0)
+                _HEADER.pack_into(self._map, 0, _MAGIC, _boot(), 0, 0.0)
 
     def release(self, *, limit: int, window_s: float) -> float:
         """Release one request if the window allows it.
 
         Args:
-            limit: Releases in any window; at most ``RING``.
+            limit: Releases in any window; at most ``RING``; 0: any number.
             window_s: Length of the window, in seconds, slack included.
 
         Returns:
@@ -170,15 +173,33 @@ class Ring:
             asking again.
         """
         with self._locked():
-            magic, boot, count = _HEADER.unpack_from(self._map)
+            magic, boot, count, until = _HEADER.unpack_from(self._map)
             now = self._clock()
-            if count >= limit:
+            if now < until:
+                return float(until - now)
+            if limit and count >= limit:
                 passed = now - self._stamp(count - limit)
                 if 0 <= passed < window_s:
                     return window_s - passed
             _STAMP.pack_into(self._map, self._place(count), now)
-            _HEADER.pack_into(self._map, 0, magic, boot, count + 1)
+            _HEADER.pack_into(self._map, 0, magic, boot, count + 1, until)
         return 0.0
+
+    def pause(self, seconds: float) -> None:
+        """Release nothing for some seconds from now, in any process.
+
+        Never shortens a pause; it ends at the next boot.
+        """
+        with self._locked():
+            magic, boot, count, until = _HEADER.unpack_from(self._map)
+            until = max(until, self._clock() + seconds)
+            _HEADER.pack_into(self._map, 0, magic, boot, count, until)
+
+    def paused_s(self) -> float:
+        """Return the seconds until the pause ends; 0 when there is none."""
+        with self._locked():
+            *_, until = _HEADER.unpack_from(self._map)
+        return max(0.0, float(until) - self._clock())
 
     def close(self) -> None:
         """Let go of the file; what was written stays."""

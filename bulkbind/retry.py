@@ -8,6 +8,7 @@ service) and ``APIGW.nnnn`` (the cloud's own front gateway, also spelled
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -241,6 +242,21 @@ OUR_CODES: dict[str, Rule] = {
         "the gateway's receipt does not name this API",
         "resume: sending again is safe",
     ),
+    OurCode.NOT_READ_BACK: Rule(
+        Scope.AMBIGUOUS,
+        "detached, and not read back as gone",
+        "resume, or verify the run",
+    ),
+    OurCode.API_UNKNOWN: Rule(
+        Scope.ITEM,
+        "the gateway's list of APIs does not have it",
+        "correct or drop the API id, or create the API",
+    ),
+    OurCode.API_UNPUBLISHED: Rule(
+        Scope.ITEM,
+        "the gateway's list shows the API as not published in this environment",
+        "publish the API to the environment, then run failed.csv",
+    ),
     OurCode.INTERRUPTED: Rule(
         Scope.TRANSIENT, "the run ended before it knew", "resume the run"
     ),
@@ -331,9 +347,11 @@ def read_retry_after(text: str, *, now: float) -> float | None:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(text).timestamp() - now
-        except (ValueError, TypeError, OverflowError):
+            date = parsedate_to_datetime(text)
+            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, OverflowError, IndexError):
             return None
+        seconds -= now
     if not 0 <= seconds < float("inf"):
         return None
     return min(seconds, LONGEST_RETRY_AFTER_S)

@@ -3,7 +3,8 @@
 The rules, in order of strength:
 
 1. A receipt that names the row: ``bound``.
-2. A whole refusal of a request that carried this row alone: ``failed``.
+2. A whole refusal of a request that carried this row alone, or a list that says why
+   it cannot be bound: ``failed``.
 3. A request that carried the row left, and neither yes nor no came: ``unconfirmed``,
    unless a later receipt or refusal settled it.
 4. The row's target was refused as a whole: ``failed``, cause ``target``.
@@ -38,7 +39,7 @@ UNKNOWN_REPLACED = "unknown"
 #: Why an answer that says yes proves nothing of a row: code and message.
 _UNPROVEN = {
     Action.ATTACH: (OurCode.NOT_NAMED.value, "the receipt does not name this API"),
-    Action.DETACH: ("BULKBIND.NOT_READ_BACK", "detached, and not read back as gone"),
+    Action.DETACH: (OurCode.NOT_READ_BACK.value, "detached, and not read back as gone"),
 }
 
 
@@ -61,6 +62,8 @@ class Standing:
         """Take the next record of the batch in."""
         if record.kind is RecordKind.INTENT:
             self.before = _leave(self, record)
+        elif record.kind is RecordKind.READING:
+            _read(self, record)
         else:
             _answer(self, record, before=self.before, action=action)
 
@@ -133,6 +136,17 @@ def _take_receipts(standing: Standing, answer: Record) -> None:
         for position in answer.span:
             if position in standing.unknown:
                 standing.unknown[position] = answer
+
+
+def _read(standing: Standing, reading: Record) -> None:
+    """Presence in a list proves; what it says otherwise is the end of its ids."""
+    if reading.scope is Scope.DONE:
+        named = reading.receipts.positions
+        standing.bound.update((p, (reading, place)) for place, p in enumerate(named))
+        _forget(standing.unknown, named)
+    else:
+        standing.failed.update(dict.fromkeys(reading.span, reading))
+        _forget(standing.unknown, reading.span)
 
 
 def _refuse(
@@ -266,7 +280,7 @@ def _bound(answer: Record) -> RowVerdict:
 def _failed(answer: Record) -> RowVerdict:
     return RowVerdict(
         Verdict.FAILED,
-        Cause.ITEM,
+        Cause.ITEM if answer.scope is Scope.ITEM else Cause.GATEWAY,
         http_status=answer.status,
         error_code=answer.code,
         error_msg=answer.message,

@@ -34,6 +34,6 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
     if summary.state is RunState.STOPPED:
         reason = f" ({summary.stopped_by})" if summary.stopped_by else ""
         click.echo(
-            f"stopped{reason}: `bulkbind resume {summary.run_id}` goes on", err=True
+            f"stopped{reason}: `bulkbind resume {outcome.run.handle}` goes on", err=True
         )
     return code

@@ -68,7 +68,8 @@ class Counting(Observer):
             Scope.GATEWAY: "gateway",
             Scope.ACCOUNT: "account",
         }.get(stop.scope, "run")
-        self.say(f"{what} {stop.key} stopped: {stop.code} {stop.message}")
+        name = f"{what} {stop.key}".strip()
+        self.say(f"{name} stopped: {stop.code} {stop.message}")
 
     @property
     def rate(self) -> float:

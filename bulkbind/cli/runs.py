@@ -8,6 +8,7 @@ import click
 from bulkbind.cli import options
 from bulkbind.cli.words import table, verdict_words, why_unfinished
 from bulkbind.job.folders import RunFacts
+from bulkbind.job.status import state_of
 
 
 @click.command("runs")
@@ -34,7 +35,7 @@ def _row(facts: RunFacts) -> tuple[str, ...]:
     return (
         facts.folder.id,
         facts.job,
-        f"{facts.state} ({why})" if why else facts.state,
+        f"{state_of(facts)} ({why})" if why else state_of(facts),
         f"{facts.totals.rows:,}",
         verdict_words(_verdicts(facts)),
     )
@@ -53,7 +54,7 @@ def _document(facts: RunFacts) -> dict[str, object]:
     return {
         "run_id": facts.folder.id,
         "job": facts.job,
-        "state": facts.state,
+        "state": state_of(facts),
         "stopped_by": facts.stopped_by,
         "rows": facts.totals.rows,
         "verdicts": _verdicts(facts),

@@ -35,6 +35,14 @@ class RunFolder:
         return self.path.name
 
     @property
+    def handle(self) -> str:
+        """What names this run on a command line given from here: its id, or a path."""
+        here = locate_state(given=None, environ=os.environ, base=None).path
+        if here.resolve() == self.state_path.resolve():
+            return self.id
+        return os.path.relpath(self.path)
+
+    @property
     def state_path(self) -> Path:
         """The STATE that the run lives in."""
         return self.path.parent.parent

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 from bulkbind.errors import Fault, ManifestError, SettingsError, StateError
@@ -22,6 +23,21 @@ _MEMBERS = ("ledger.db", "manifest.csv.gz")
 
 #: Largest member that is unpacked, in bytes.
 _MAX_MEMBER = 16 * 1024**3
+
+#: Most bytes of the index that are read.
+_MAX_INDEX = 64 * 1024
+
+#: What a file that is not a saved plan, or a cut one, makes zipfile and json raise.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 _CHUNK = 1024 * 1024
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -61,15 +77,20 @@ def open_plan(path: Path, folder: Path) -> RunFolder:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            index = json.loads(archive.read(_INDEX))
+            index = json.loads(_read_index(archive))
             for name in _MEMBERS:
                 _extract(archive, name, folder / name, expected=index["sha256"][name])
     except FileNotFoundError:
         problem = f"{path}: no such file; save a plan with `bulkbind plan -o {path}`"
         raise SettingsError([problem]) from None
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as error:
+    except _UNREADABLE as error:
         raise ManifestError([_fault(path, f"is not a saved plan ({error})")]) from error
     return RunFolder(folder)
+
+
+def _read_index(archive: zipfile.ZipFile) -> bytes:
+    with archive.open(_INDEX) as member:
+        return member.read(_MAX_INDEX)
 
 
 def _fault(path: Path, problem: str) -> Fault:

@@ -68,8 +68,8 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
         await _work(errand, around)
         reported = write_run_reports(errand.run)
     except StateError as error:
-        raise RunInterrupted(errand.run.id, error) from error
-    _refuse_unreachable(reported.summary)
+        raise RunInterrupted(errand.run.handle, error) from error
+    _refuse_unreachable(errand.run, reported.summary)
     return reported
 
 
@@ -181,7 +181,7 @@ def _signals(halt: Halt, *, wanted: bool) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _refuse_unreachable(summary: Summary) -> None:
+def _refuse_unreachable(run: RunFolder, summary: Summary) -> None:
     """Tell "nothing could be sent at all" from "some was sent"."""
     unsent = summary.verdicts[Verdict.NOT_SENT]
     if unsent and summary.codes.get(OurCode.NOT_REACHED) == unsent:
@@ -193,6 +193,6 @@ def _refuse_unreachable(summary: Summary) -> None:
             message = (
                 f"{summary.endpoint} cannot be reached, and nothing was sent; check"
                 " endpoint and network, then"
-                f" `bulkbind resume {summary.run_id}`"
+                f" `bulkbind resume {run.handle}`"
             )
             raise EndpointUnreachable(message)

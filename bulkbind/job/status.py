@@ -39,10 +39,24 @@ class RunStatus:
 
     @property
     def state(self) -> str:
-        """Where the run stands; ``killed`` when nobody works on it any more."""
-        if self.facts.state is not RunState.RUNNING:
-            return self.facts.state
-        return RunState.RUNNING if self.at_work else "killed"
+        """Where the run stands; ``interrupted`` when nobody works on it any more."""
+        return _state(self.facts, at_work=self.at_work)
+
+
+def state_of(facts: RunFacts) -> str:
+    """Return where a run stands; ``interrupted``: killed while it was at work."""
+    return _state(facts, at_work=_is_at_work(facts))
+
+
+def _state(facts: RunFacts, *, at_work: bool) -> str:
+    if facts.state is RunState.RUNNING and not at_work:
+        return "interrupted"
+    return facts.state
+
+
+def _is_at_work(facts: RunFacts) -> bool:
+    state = StateFolder(facts.folder.state_path)
+    return is_locked(state.lock_path(facts.job))
 
 
 def read_status(run: RunFolder) -> RunStatus:
@@ -60,7 +74,7 @@ def read_status(run: RunFolder) -> RunStatus:
             lanes=tuple(ledger.lanes()),
             tallies=tuple(ledger.tally()),
             set_aside=sum(ledger.aside_counts().values()),
-            at_work=is_locked(StateFolder(run.state_path).lock_path(facts.job)),
+            at_work=_is_at_work(facts),
             requests=sum(ledger.requests_by_reason().values()),
             parked={
                 int(stop.key): f"{stop.code} {stop.message}".strip()

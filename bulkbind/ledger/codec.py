@@ -109,7 +109,7 @@ def encode_record(record: Record) -> bytes:
     body = _RecordBody(
         record.invocation, record.at, pack_numbers(record.span), record.why
     )
-    if record.kind is RecordKind.ANSWER:
+    if record.kind is not RecordKind.INTENT:
         body.scope = record.scope
         body.status = record.status
         body.code = record.code

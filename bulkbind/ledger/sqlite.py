@@ -6,7 +6,7 @@ corrupt a WAL before SQLite 3.51.3. Readers in other processes open it read-only
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -99,15 +99,15 @@ class SqliteLedger:
         """
         try:
             path.touch(mode=0o600, exist_ok=False)
-            db = _connect(f"{path.resolve().as_uri()}?mode=rw")
+        except OSError as error:
+            raise map_error(error, path) from error
+        with _opening(path, mode="rw") as db:
             db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {schema.VERSION}")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.executescript(schema.TABLES)
             db.execute(schema.PUT_META, ("written_by", tool))
-        except (sqlite3.Error, OSError) as error:
-            raise map_error(error, path) from error
         return cls(path, db)
 
     @classmethod
@@ -130,14 +130,11 @@ class SqliteLedger:
         if not path.is_file():
             message = f"there is no ledger at {path}; name a run that exists"
             raise LedgerMismatch(message)
-        try:
-            db = _connect(f"{path.resolve().as_uri()}?mode={mode}")
+        with _opening(path, mode=mode) as db:
             _refuse_foreign(db, path)
             if mode == "rw":
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
-        except sqlite3.Error as error:
-            raise map_error(error, path) from error
         return cls(path, db, writes=mode == "rw")
 
     # --- transactions ----------------------------------------------------------------
@@ -358,6 +355,7 @@ class SqliteLedger:
         sound = check("batch", batch_id, body, crc)
         return decode_batch(batch_id, target, lane, action, sound)
 
+    @_mapped
     def _records(self, batch: int) -> list[Record]:
         rows = self._db.execute(schema.GET_RECORDS, (batch,))
         return [self._record(row) for row in rows]
@@ -365,6 +363,19 @@ class SqliteLedger:
     def _record(self, row: tuple[int, str, bytes, int]) -> Record:
         batch, kind, body, crc = row
         return decode_record(batch, kind, check("record", f"{batch}/{kind}", body, crc))
+
+
+@contextmanager
+def _opening(path: Path, *, mode: str) -> Iterator[sqlite3.Connection]:
+    """Connect; let go again when what is done first with the connection fails."""
+    try:
+        with ExitStack() as stack:
+            db = _connect(f"{path.resolve().as_uri()}?mode={mode}")
+            stack.callback(db.close)
+            yield db
+            stack.pop_all()
+    except sqlite3.Error as error:
+        raise map_error(error, path) from error
 
 
 def _connect(uri: str) -> sqlite3.Connection:

@@ -60,6 +60,9 @@ class RecordKind(StrEnum):
     """A request is about to leave; durable before it does."""
     ANSWER = "answer"
     """What came back, and how it was judged; durable before the lane goes on."""
+    READING = "reading"
+    """What a list of the gateway says of ids: receipts for those it shows, or, with
+    another scope than ``done``, the end of every id of the span."""
 
 
 class Why(StrEnum):

@@ -33,15 +33,13 @@ from bulkbind.plan.rules import (
     rule_repeats,
     rule_slots,
 )
-from bulkbind.plan.spill import BOUND, Spill
+from bulkbind.plan.spill import BOUND, Spill, is_hex_id
 
 #: Faults kept with their text; more are only counted.
 MAX_FAULTS = 10_000
 
 #: Lines in one file before the file's number is added to a place.
 _LINES = 1 << 40
-
-_HEX_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +149,7 @@ class Planner:
             self._projects.setdefault(row.account, row.project_id)
         if row.wanted:
             known.wanted = True
-            if len(row.api_id) != _HEX_LENGTH:
+            if not is_hex_id(row.api_id):
                 self._odd_ids += 1
         self._spill.add(known.group, Claim(number, place, known.no, row.api_id))
 
@@ -366,8 +364,9 @@ def _digest_ids(claims: list[Claim]) -> str:
 def _digest_plan(draft: Draft, digests: dict[int, str]) -> str:
     """Name the plan: the same bindings and settings have the same digest.
 
-    By account name, not by project; without row numbers, so that a repeat added
-    to the manifest does not make another plan.
+    By account name, not by project; without row numbers and without targets that
+    nothing is sent to, so that a repeat added to the manifest, under whatever account
+    name, does not make another plan.
     """
     settings = draft.settings
     digest = hashlib.sha256()
@@ -379,8 +378,10 @@ def _digest_plan(draft: Draft, digests: dict[int, str]) -> str:
     ):
         digest.update(part.encode() + b"\0")
     for target in draft.targets:
+        if target.no not in digests:
+            continue
         key = (target.account, target.instance_id, target.plugin_id, target.env_id)
-        line = "\0".join((*key, digests.get(target.no, "")))
+        line = "\0".join((*key, digests[target.no]))
         digest.update(line.encode() + b"\n")
     return f"v1:{digest.hexdigest()[:32]}"
 

@@ -29,6 +29,11 @@ _HEX_DIGITS = frozenset("0123456789abcdef")
 _HEX_LENGTH = 32
 
 
+def is_hex_id(api_id: str) -> bool:
+    """Tell an id of 32 hexadecimal digits, as the gateway makes them, from others."""
+    return len(api_id) == _HEX_LENGTH and _HEX_DIGITS.issuperset(api_id)
+
+
 class Spill:
     """Takes claims in manifest order, gives them back group by group.
 
@@ -79,7 +84,7 @@ class Spill:
             yield from groups.values()
 
     def _pack_id(self, api_id: str) -> tuple[int, bytes]:
-        if len(api_id) == _HEX_LENGTH and _HEX_DIGITS.issuperset(api_id):
+        if is_hex_id(api_id):
             return _HEX, bytes.fromhex(api_id)
         number = self._odd.setdefault(api_id, len(self._odd))
         return _ODD, number.to_bytes(16)

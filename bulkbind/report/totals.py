@@ -31,7 +31,8 @@ class Totals:
     advice: Mapping[str, str]
     """What to do, by ``error_code``; codes without advice are left out."""
     reasons: Mapping[Reason, int]
-    """Rows by reason, most rows first; rows that went as asked have none."""
+    """Rows by reason, the worst verdict and most rows first; rows that went as asked
+    have none."""
     messages: Mapping[Reason, str]
     """The first ``error_msg`` met for a reason."""
 
@@ -77,7 +78,24 @@ class Tally:
             for reason, rows in self._rows.items()
             if reason[0] not in _AS_ASKED
         ]
-        return dict(sorted(found, key=lambda item: (-item[1], item[0])))
+        return dict(sorted(found, key=_worst_first))
+
+
+#: What needs a person comes first.
+_SEVERITY = (
+    Verdict.FAILED,
+    Verdict.UNCONFIRMED,
+    Verdict.NOT_SENT,
+    Verdict.KEPT,
+    Verdict.INVALID,
+    Verdict.SUPERSEDED,
+    Verdict.DUPLICATE,
+)
+
+
+def _worst_first(item: tuple[Reason, int]) -> tuple[int, int, Reason]:
+    reason, rows = item
+    return _SEVERITY.index(reason.verdict), -rows, reason
 
 
 _AS_ASKED = frozenset({Verdict.BOUND, Verdict.UNCHANGED, Verdict.UNBOUND})

@@ -12,7 +12,7 @@ class Progress:
 
     Args:
         batch: 1-500 ids.
-        records: Its history so far; earlier refusals guide the search.
+        records: Its history so far; the search goes on where it was.
         retry_before: Ids refused before this invocation are open again; 0: none is.
     """
 
@@ -20,13 +20,17 @@ class Progress:
         self, batch: Batch, records: Sequence[Record], *, retry_before: int = 0
     ) -> None:
         self.batch = batch
-        self._standing = stand(batch, records)
         self._retry_before = retry_before
-        self._search = Search(self._open())
         self._split = False
-        for record in records:
+        old = [record for record in records if record.invocation < retry_before]
+        self._standing = stand(batch, old)
+        self._search = Search(self._open())
+        for record in records[len(old) :]:
+            self._standing.tell(record, action=batch.action)
             if record.kind is RecordKind.ANSWER:
                 self._guide(record)
+            elif record.span != self._search.ask():  # another search began there
+                self._search = Search(self._open())
 
     def ask(self) -> tuple[int, ...]:
         """Return the positions to send next; empty: the batch is settled."""

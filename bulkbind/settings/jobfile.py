@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,9 @@ from bulkbind.settings.values import (
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
+#: Every character that a scheme, a host and a port are written with.
+_URL_TEXT = re.compile(r"[A-Za-z0-9.:/_\[\]-]+")
+
 
 def _no_bool(value: object) -> object:
     if isinstance(value, bool):
@@ -48,11 +51,12 @@ def _text_of(parse: Callable[[str], Any]) -> Callable[[object], object]:
 def _check_endpoint(value: str) -> str:
     if value in {"", SANDBOX}:
         return value
-    parts = urlsplit(value)
-    plain = not (
-        parts.path.strip("/") or parts.query or parts.fragment or parts.username
-    )
-    if not parts.hostname or not plain:
+    try:
+        parts = urlsplit(value)
+        sound = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no port, no address
+        sound = False
+    if not sound or _beyond_host(value, parts):
         message = f'{value!r}: write "https://HOST" and nothing after it'
         raise ValueError(message)
     secure = parts.scheme == "https"
@@ -79,6 +83,12 @@ def _check_requires(value: str) -> str:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _beyond_host(value: str, parts: SplitResult) -> bool:
+    """Tell whether a URL says more than scheme, host and port."""
+    more = parts.path.strip("/") or parts.query or parts.fragment
+    return bool(more) or "@" in parts.netloc or not _URL_TEXT.fullmatch(value)
 
 
 def _check_columns(value: dict[str, str]) -> dict[str, str]:

@@ -138,7 +138,7 @@ def _fixed(overrides: Overrides) -> list[tuple[str, bool]]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         problem = f"{path}: no such file; name a job file or a manifest"
     except OSError as error:
@@ -243,7 +243,9 @@ def _manifest(job: "JobFile", source: Path | None, *, base: Path) -> tuple[Path,
 
 
 def _expand(base: Path, name: str) -> list[Path]:
-    if not any(letter in name for letter in "*?["):
-        return [base / name]
     path = base / name
-    return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if path.exists() or not any(letter in name for letter in "*?["):
+        return [path]
+    if Path(name).is_absolute():
+        base, name = Path(path.anchor), str(path.relative_to(path.anchor))
+    return sorted(base.glob(name))

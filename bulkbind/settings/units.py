@@ -2,10 +2,12 @@
 
 import re
 
-_WINDOWS = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0}
-_WINDOWS |= {"minute": 60.0, "h": 3600.0, "hour": 3600.0}
+_WINDOWS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_WINDOWS |= dict.fromkeys(("sec", "secs", "second", "seconds"), 1.0)
+_WINDOWS |= dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0)
+_WINDOWS |= dict.fromkeys(("hour", "hours"), 3600.0)
 
-_RATE = re.compile(r"\s*(\d+)\s*/\s*(\d*)\s*([a-z]+?)s?\s*", re.IGNORECASE)
+_RATE = re.compile(r"\s*(\d+)\s*/\s*(\d*)\s*([a-z]+)\s*", re.IGNORECASE)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 #: A faster rate than any gateway answers; more is a slip of the hand.
@@ -42,7 +44,7 @@ def parse_duration(text: str | float) -> float:
         ValueError: It is none of them.
     """
     match = _DURATION.fullmatch(str(text))
-    unit = match and _WINDOWS.get(match[2].lower().rstrip("s") or "s")
+    unit = match and _WINDOWS.get(match[2].lower() or "s")
     if not match or not unit:
         message = f'{text!r} is no duration; write 90, "90s", "30min" or "2h"'
         raise ValueError(message)

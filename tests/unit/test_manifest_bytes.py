@@ -70,6 +70,18 @@ def test_text_that_is_not_in_the_encoding_set_is_refused(manifest):
     assert text.startswith('m:2: it is not text in the encoding "gbk"')
 
 
+def test_utf_16_that_is_cut_in_a_character_is_told(manifest):
+    text = broken(manifest(TEXT.encode("utf-16")[:-1]))
+
+    assert text.startswith("m:2: it begins as UTF-16 and then is not")
+
+
+def test_utf_16_that_is_set_must_have_its_mark(manifest):
+    text = broken(manifest(TEXT.encode("utf-16-le"), encoding="utf-16"))
+
+    assert 'it is not text in the encoding "utf-16"' in text
+
+
 @pytest.mark.parametrize("encoding", ["klingon", "hex", "utf-7", "idna", "zip", "\0"])
 def test_a_setting_that_is_no_encoding_is_refused(manifest, encoding):
     assert "is not an encoding" in broken(manifest(b"x", encoding=encoding))
@@ -173,6 +185,28 @@ def test_standard_input_is_read(monkeypatch):
 
     assert row.api_id == "a"
     assert m.files[0].name == "<stdin>"
+
+
+def test_standard_input_that_fails_is_told_with_its_line(monkeypatch):
+    class Failing(io.BytesIO):
+        def read1(self, size: int | None = -1, /) -> bytes:
+            if data := super().read1(size):
+                return data
+            raise OSError(5, "Input/output error")
+
+    stream = Failing(f"{HEADER}\ni,p,e,a\n".encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+    text = broken(Manifest([Source("<stdin>", None)], shape=Shape()))
+
+    assert text.startswith("<stdin>:3: reading failed: Input/output error")
+
+
+def test_no_standard_input_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert "there is no standard input" in broken(
+        Manifest([Source("<stdin>", None)], shape=Shape())
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from bulkbind.model import FORMULA, Row
 
 HEADER = ["instance_id", "plugin_id", "env_id", "api_id"]
 IDS = ["i", "p", "e"]
-law = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+law = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 
 cells = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 awkward = st.sampled_from(

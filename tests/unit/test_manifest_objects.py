@@ -227,6 +227,28 @@ def test_an_element_without_end_is_refused(manifest):
     assert "an element is longer than 64 MiB" in text
 
 
+def test_keys_may_differ_in_every_object(manifest):
+    text = json.dumps([ROW | {f"k{number}": "x"} for number in range(300)])
+    m = manifest(text)
+    rows = list(m.rows())
+
+    assert m.carried == [f"k{number}" for number in range(300)]
+    assert [len(row.carried) for row in rows] == list(range(1, 301))
+
+
+def test_a_filter_may_name_a_key_that_comes_late(manifest):
+    text = json.dumps([ROW, ROW | {"owner": "anna"}, ROW | {"owner": "bo"}])
+    m = manifest(text, only=[("Owner", frozenset({"bo"}))])
+
+    assert [row.wanted for row in m.rows()] == [False, False, True]
+
+
+def test_a_line_that_goes_on_after_its_object_is_a_faulty_row(manifest):
+    bad, _ = manifest(f"{raw()} {{}}\n{raw()}").rows()
+
+    assert "more follows at character" in bad.fault.problem
+
+
 def test_an_empty_array_has_no_rows(manifest):
     assert list(manifest("[]").rows()) == []
 

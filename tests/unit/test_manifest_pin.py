@@ -33,7 +33,7 @@ def pin(path: Path, rows) -> str:
     return writer.close()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(rows, max_size=5))
 def test_every_row_comes_back_exactly(tmp_path, written):
     pin(tmp_path / "pin", written)

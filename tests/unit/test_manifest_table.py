@@ -114,6 +114,13 @@ def test_a_line_without_end_is_refused(manifest):
     assert text.startswith("m.csv:2: the line is longer than 16 MiB")
 
 
+def test_a_header_may_come_after_very_many_blank_lines(manifest):
+    text = (" " * 2**20 + "\n") * 17 + f"{HEADER}\ni,p,e,a\n"
+    (row,) = manifest(text).rows()
+
+    assert row.line == 19
+
+
 def test_a_cell_without_end_is_refused(manifest):
     text = broken(manifest(HEADER + '\n"' + "xxxxxxx\n" * (LINE_CAP // 8 + 1)))
 

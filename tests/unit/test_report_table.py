@@ -19,8 +19,8 @@ from bulkbind.report.cells import (
     time_text,
 )
 from bulkbind.report.judged import JudgedRow, Shared
-from bulkbind.report.table import CsvForm, FailedForm, JsonlForm
-from tests.unit.test_report_source import made_layout, made_row, made_run, made_target
+from bulkbind.report.table import CsvForm, JsonlForm
+from tests.unit.test_report_source import made_layout, made_row, made_target
 
 #: Texts as they are found in spreadsheets, and as attackers put them there.
 awkward = st.one_of(
@@ -268,68 +268,3 @@ def test_rows_are_cut_into_blocks_in_order():
     sizes = [len(block.rows) for block in blocks([row] * (BLOCK_ROWS + 1), carried=0)]
 
     assert sizes == [BLOCK_ROWS, 1]
-
-
-# --- failed.csv -----------------------------------------------------------------------
-
-
-def failed_of(*verdicts: Verdict, **facts) -> list[list[str]]:
-    rows = [
-        JudgedRow(
-            made_row(number, made_target(), carried=["team"]),
-            shared(verdict=verdict, **facts),
-        )
-        for number, verdict in enumerate(verdicts)
-    ]
-    form = FailedForm(made_layout(carried=("owner",)))
-    return read_csv(form.header + form.lines(Block.of(rows, carried=1)))
-
-
-def test_failed_csv_has_the_ids_then_the_carried_columns_then_why():
-    assert failed_of(Verdict.BOUND) == [
-        [
-            "account",
-            "project_id",
-            "instance_id",
-            "plugin_id",
-            "plugin_type",
-            "env_id",
-            "api_id",
-            "owner",
-            "line",
-            "verdict",
-            "error_code",
-            "error_msg",
-            "advice",
-        ]
-    ]
-
-
-def test_failed_csv_holds_the_rows_that_are_worth_another_run():
-    lines = failed_of(*Verdict)
-
-    assert [line[9] for line in lines[1:]] == [
-        "failed",
-        "unconfirmed",
-        "not_sent",
-        "invalid",
-    ]
-
-
-def test_a_failed_row_bears_resolved_ids_and_advice():
-    lines = failed_of(Verdict.FAILED, error_code="APIG.3002", error_msg="gone")
-
-    assert lines[1] == [
-        *("default", "p1", "gw", "plugin", "cors", "env", "api0", "team", "2"),
-        *("failed", "APIG.3002", "gone", "about APIG.3002"),
-    ]
-
-
-def test_an_invalid_row_keeps_its_own_text_in_failed_csv():
-    run = made_run([Verdict.INVALID])
-    run.rows[0] = run.rows[0]._replace(api_id="=a/b", plugin_type="odd", env_id="")
-    form = FailedForm(made_layout())
-
-    (line,) = read_csv(form.lines(Block.of(run.judged(), carried=0)))
-
-    assert line[4:7] == ["odd", "", "'=a/b"]

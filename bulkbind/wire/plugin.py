@@ -1,14 +1,4 @@
-"""The wire contract of APIG V2, as bulkbind reads it: paths, bodies, replies.
-
-Promised by the vendor's page "Binding a Plug-in to APIs" and the published API
-definition: ``POST .../plugins/{plugin_id}/attach`` with ``env_id`` and 1-500
-``api_ids`` answers 201 and ``attached_plugins``, one record for each API; detach is
-``PUT .../detach`` and answers 204 with no body; an error body has ``error_code`` and
-``error_msg``; the answer's ``X-Request-Id`` names the request.
-
-Assumed, because no page says it: records may come in any order (they are matched by
-``api_id``), a field of a record may be missing, and unknown fields may appear.
-"""
+"""Attach and detach: path, body, answer. Source: apig-contract 1.2, 1.3, 3."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,32 +7,29 @@ from urllib.parse import quote
 import msgspec
 
 from bulkbind.model import Action, OurCode, Receipt, Reply, Target
-
-#: Longest outside text that is kept, in characters.
-MAX_TEXT = 500
+from bulkbind.wire.text import scrub
 
 METHODS = {Action.ATTACH: "POST", Action.DETACH: "PUT"}
 
 _CREATED = 201
 _MULTIPLE_CHOICES = 300
 
-#: C0 and C1 controls, line separators and the characters that turn text around.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+"
-)
-_SECRET = re.compile(
-    r"(?i)(x-auth-token|x-security-token|x-subject-token|authorization|signature"
-    r"|access|secret[a-z_-]*|password)\s*[:=]\s*[^|,;\s]+(\s+Access=[^|,;\s]+)?"
-)
-_TITLE = re.compile(rb"(?is)<title[^>]*>(.*?)</title>")
+#: Bounded, so that no page takes long to read.
+_TITLE = re.compile(rb"(?is)<title[^>]{0,200}>(.{0,1000}?)</title>")
+
+#: Longest fact of a receipt, on average; ids have 32 characters, times up to 30.
+_MAX_FACTS = 128
+
+#: What a body that is not as promised makes the decoder raise.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Record(msgspec.Struct):
-    api_id: str = ""
-    plugin_attach_id: str = ""
-    attached_time: str = ""
-    plugin_name: str = ""
-    env_name: str = ""
+    api_id: str | None = None
+    plugin_attach_id: str | None = None
+    attached_time: str | None = None
+    plugin_name: str | None = None
+    env_name: str | None = None
 
 
 class _Attached(msgspec.Struct):
@@ -50,9 +37,9 @@ class _Attached(msgspec.Struct):
 
 
 class _Refused(msgspec.Struct):
-    error_code: str = ""
-    error_msg: str = ""
-    request_id: str = ""
+    error_code: str | None = None
+    error_msg: str | None = None
+    request_id: str | None = None
 
 
 _ATTACHED = msgspec.json.Decoder(_Attached)
@@ -102,18 +89,32 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
 def _read_receipts(body: bytes, request_id: str) -> Reply:
     try:
         records = _ATTACHED.decode(body).attached_plugins
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         message = f"the 201 cannot be read: {scrub(str(error))}"
         return Reply(_CREATED, OurCode.REPLY_MALFORMED, message, request_id)
     first = records[0] if records else _Record()
     return Reply(
         _CREATED,
         request_id=request_id,
-        receipts=tuple(
-            Receipt(r.api_id, r.plugin_attach_id, r.attached_time) for r in records
+        receipts=_tidy(
+            [
+                Receipt(r.api_id or "", r.plugin_attach_id or "", r.attached_time or "")
+                for r in records
+            ]
         ),
-        plugin_name=scrub(first.plugin_name),
-        env_name=scrub(first.env_name),
+        plugin_name=scrub(first.plugin_name or ""),
+        env_name=scrub(first.env_name or ""),
+    )
+
+
+def _tidy(receipts: list[Receipt]) -> tuple[Receipt, ...]:
+    """Scrub the facts of receipts that are not as plain as ids and times are."""
+    facts = "".join([r.plugin_attach_id + r.attached_time for r in receipts])
+    if facts.isprintable() and len(facts) <= _MAX_FACTS * len(receipts):
+        return tuple(receipts)
+    return tuple(
+        Receipt(r.api_id, scrub(r.plugin_attach_id), scrub(r.attached_time))
+        for r in receipts
     )
 
 
@@ -122,32 +123,25 @@ def _read_refusal(
 ) -> Reply:
     try:
         refused = _REFUSED.decode(body)
-    except msgspec.MsgspecError:
-        refused = _Refused(error_msg=_describe(headers, body))
+    except _UNREADABLE:
+        refused = _Refused()
+    code = scrub(refused.error_code or "")[:64]
+    message = refused.error_msg or ("" if code else _describe(headers, body))
     return Reply(
         status,
-        code=scrub(refused.error_code)[:64],
-        message=scrub(refused.error_msg),
-        request_id=request_id or scrub(refused.request_id),
+        code=code,
+        message=scrub(message),
+        request_id=request_id or scrub(refused.request_id or ""),
         retry_after=headers.get("Retry-After", ""),
     )
 
 
 def _describe(headers: Mapping[str, str], body: bytes) -> str:
-    """Say in a few words what came instead of a JSON error body."""
+    """Say in a few words what came instead of an error body."""
     if not body:
         return "an empty answer"
     title = _TITLE.search(body[:65536])
     if title:
         return f"a web page: {title[1].decode('utf-8', 'replace').strip()}"
     kind = headers.get("Content-Type", "text").split(";")[0]
-    return f"not JSON ({kind}): {body[:200].decode('utf-8', 'replace')}"
-
-
-def scrub(text: str) -> str:
-    """Make outside text safe to keep and to show: no secrets, controls or length."""
-    if len(text) > 4 * MAX_TEXT:
-        text = text[: 4 * MAX_TEXT]
-    text = _SECRET.sub(r"\1=***", text)
-    text = _UNSAFE.sub(" ", text).strip()
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return f"no error body ({kind}): {body[:200].decode('utf-8', 'replace')}"

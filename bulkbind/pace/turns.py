@@ -1,0 +1,141 @@
+"""Turns to send: first come, first served, never faster than the rate.
+
+A release log decides: release k waits until release k-N is one window and some slack
+old, from the first second, across resume and over all processes of this host (the
+log is shared, see ``host``). An aiolimiter behind it smooths what the log would let
+out in a clump. One waiter at a time passes.
+"""
+
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+from aiolimiter import AsyncLimiter
+
+from bulkbind.pace.estimate import Estimate
+from bulkbind.pace.log import ReleaseLog
+from bulkbind.pace.rate import Rate
+
+#: Added to every window, so that a gateway that counts arrivals sees no more than N.
+SLACK_S = 0.02
+
+#: Requests that one smoothing step lets through at once, as a share of N.
+_STEPS = 10
+
+#: A smaller change of the rate is not worth a new limiter.
+_WORTH_IT = 0.01
+
+
+class Pace:
+    """Gives turns to send, in order, never faster than the rate.
+
+    Args:
+        rate: The ceiling.
+        log: Where releases are remembered.
+        clock: Seconds, the event loop's.
+        largest: Most releases the log can look back on.
+    """
+
+    def __init__(
+        self,
+        rate: Rate,
+        *,
+        log: ReleaseLog,
+        clock: Callable[[], float],
+        largest: int = 4096,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._largest = largest
+        self._queue = anyio.Lock(fast_acquire=True)
+        self._estimate = Estimate(rate, clock=clock)
+        self._apply(rate)
+
+    @property
+    def rate(self) -> Rate:
+        """How fast requests go out now."""
+        return self._rate
+
+    @property
+    def ceiling(self) -> Rate:
+        """What the job allows."""
+        return self._estimate.ceiling
+
+    def set_rate(self, rate: Rate) -> None:
+        """Change the ceiling; whoever waits next waits by the new one."""
+        self._estimate.set_ceiling(rate)
+        self._follow()
+
+    def pause(self, seconds: float) -> None:
+        """Give no turn for some seconds from now; never shortens a pause."""
+        self._log.pause(seconds)
+
+    @property
+    def paused_s(self) -> float:
+        """Seconds until the pause ends; 0 when there is none."""
+        return self._log.paused_s()
+
+    def accepted(self) -> None:
+        """Hear that a request was answered, and not for its speed."""
+        self._estimate.accept()
+
+    def throttled(
+        self, *, left_at: float, told: tuple[int, float] | None, pause_s: float
+    ) -> None:
+        """Hear that a request was refused as too fast: pause, and go on more slowly.
+
+        Args:
+            left_at: When it left, by the event loop's clock.
+            told: N and W in seconds, when the answer names the limit.
+            pause_s: Seconds that nothing is sent.
+        """
+        self._estimate.refuse(left_at=left_at, told=Rate(*told) if told else None)
+        self._log.pause(pause_s)
+        self._follow()
+
+    @asynccontextmanager
+    async def turn(self, slots: anyio.Semaphore) -> AsyncIterator[None]:
+        """Wait for a turn and a slot; the slot is held while the block runs.
+
+        The slot is taken last, so that an account that waits for its pace keeps no
+        slot from others; the release is written down when both are there.
+
+        Args:
+            slots: Requests that may be out at once, over all accounts.
+        """
+        async with self._queue:
+            self._follow()
+            if self._rate.limit:
+                await self._smooth.acquire()
+            await self._take(slots)
+        try:
+            yield
+        finally:
+            slots.release()
+
+    async def _take(self, slots: anyio.Semaphore) -> None:
+        while True:
+            await slots.acquire()
+            seconds = self._log.release(limit=self._limit, window_s=self._window_s)
+            if seconds <= 0:
+                return
+            slots.release()
+            await anyio.sleep(seconds)
+
+    def _follow(self) -> None:
+        """Go as fast as the estimate says."""
+        wanted = self._estimate.rate()
+        now, then = wanted.per_second, self._rate.per_second
+        if now != then and not abs(now - then) < _WORTH_IT * then:
+            self._apply(wanted)
+
+    def _apply(self, rate: Rate) -> None:
+        self._rate = rate
+        self._limit, self._window_s = 0, 0.0
+        if rate.limit:
+            parts = math.ceil(rate.limit / self._largest)
+            self._limit = rate.limit // parts
+            self._window_s = (rate.window_s + SLACK_S) / parts
+            step = max(1.0, rate.limit / _STEPS)
+            self._smooth = AsyncLimiter(step, step / rate.per_second)

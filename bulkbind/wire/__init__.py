@@ -1,0 +1,18 @@
+"""The wire contract of APIG V2, as bulkbind reads it: paths, bodies, replies.
+
+Promised by the vendor's page "Binding a Plug-in to APIs" and the published API
+definition: ``POST .../plugins/{plugin_id}/attach`` with ``env_id`` and 1-500
+``api_ids`` answers 201 and ``attached_plugins``, one record for each API; detach is
+``PUT .../detach`` and answers 204 with no body; an error body has ``error_code`` and
+``error_msg``; the answer's ``X-Request-Id`` names the request.
+
+Assumed, because no page says it: records may come in any order (they are matched by
+``api_id``), a field of a record may be missing, and unknown fields may appear.
+"""
+
+from bulkbind.wire.plugin import METHODS as METHODS
+from bulkbind.wire.plugin import plugin_body as plugin_body
+from bulkbind.wire.plugin import plugin_path as plugin_path
+from bulkbind.wire.plugin import read_reply as read_reply
+from bulkbind.wire.text import MAX_TEXT as MAX_TEXT
+from bulkbind.wire.text import scrub as scrub
