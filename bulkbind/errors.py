@@ -185,6 +185,21 @@ class RunInterrupted(StateError):
         )
 
 
+class StoppedByRule(StateError):
+    """A rule stopped the run, and only a person may go on (exit code 3).
+
+    Args:
+        run: What names the run.
+        rule: The rule.
+    """
+
+    def __init__(self, run: str, rule: str) -> None:
+        super().__init__(
+            f"run {run} was stopped by {rule}, and nothing was sent now: look at its"
+            f" report, then `bulkbind resume {run}`, or change manifest or settings"
+        )
+
+
 class ReportUnpublished(StateError):
     """The report is whole in the run's folder, and could not be copied elsewhere."""
 

@@ -3,14 +3,25 @@
 Retries, pace and order are decided elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from bulkbind.auth import Credential
 from bulkbind.errors import AnswerLost, NotSent
 from bulkbind.http import Answer
 from bulkbind.model import Action, OurCode, Reply, Target
-from bulkbind.wire import METHODS, plugin_body, plugin_path, read_reply, scrub
+from bulkbind.wire import (
+    METHODS,
+    Page,
+    apis_url,
+    attached_url,
+    plugin_body,
+    plugin_path,
+    read_apis,
+    read_attached,
+    read_reply,
+    scrub,
+)
 
 
 class Sender(Protocol):
@@ -54,17 +65,46 @@ class Gateway:
         Returns:
             What came back; status 0 when no whole answer did.
         """
-        path = plugin_path(target, project_id=self._project_id, action=action)
+        answer = await self._send(
+            METHODS[action],
+            plugin_path(target, project_id=self._project_id, action=action),
+            body=plugin_body(target.env_id, api_ids),
+        )
+        if isinstance(answer, Reply):
+            return answer
+        return read_reply(answer.status, answer.headers, answer.body)
+
+    async def attached_page(self, target: Target, offset: int) -> Page:
+        """Read a page of what a target's plug-in is attached to in its environment."""
+        return await self._read(
+            attached_url(target, project_id=self._project_id, offset=offset),
+            read_attached,
+        )
+
+    async def apis_page(self, instance_id: str, offset: int) -> Page:
+        """Read a page of a gateway's APIs and where they are published."""
+        return await self._read(
+            apis_url(instance_id, project_id=self._project_id, offset=offset), read_apis
+        )
+
+    async def _read(
+        self, url: str, read: Callable[[int, Mapping[str, str], bytes], Page]
+    ) -> Page:
+        answer = await self._send("GET", url)
+        if isinstance(answer, Reply):
+            return Page(answer)
+        return read(answer.status, answer.headers, answer.body)
+
+    async def _send(
+        self, method: str, path: str, *, body: bytes | None = None
+    ) -> Answer | Reply:
+        """Send one request; a reply with status 0 says why there is no answer."""
         headers = {"Content-Type": "application/json", **self._credential.headers()}
         try:
-            answer = await self._http.send(
-                METHODS[action],
-                self._endpoint + path,
-                headers=headers,
-                body=plugin_body(target.env_id, api_ids),
+            return await self._http.send(
+                method, self._endpoint + path, headers=headers, body=body
             )
         except NotSent as error:
             return Reply(0, OurCode.NOT_REACHED, scrub(str(error)), left=False)
         except AnswerLost as error:
             return Reply(0, OurCode.ANSWER_LOST, scrub(str(error)))
-        return read_reply(answer.status, answer.headers, answer.body)

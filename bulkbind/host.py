@@ -28,8 +28,12 @@ _STAMP = struct.Struct("<d")
 _MAGIC = b"bulkbind ring 2\0"
 
 
-def private_folder(path: Path) -> Path:
+def private_folder(path: Path, *, setting: str = "--state-dir") -> Path:
     """Make a folder, and those above it, that only this user can enter.
+
+    Args:
+        path: The folder.
+        setting: What names another one, for the message.
 
     Raises:
         StateError: It cannot be made or written.
@@ -42,7 +46,7 @@ def private_folder(path: Path) -> Path:
     except OSError as error:
         message = (
             f"the folder {path} cannot be made ({error.strerror}); see to permissions"
-            " and disk space, or choose another with --state-dir"
+            f" and disk space, or choose another with {setting}"
         )
         raise StateError(message) from error
     return path
@@ -111,7 +115,7 @@ class HostFolder:
     def __init__(
         self, path: Path, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.path = private_folder(path)
+        self.path = private_folder(path, setting="BULKBIND_HOST_DIR")
         self._clock = clock
 
     def ring(self, account: str) -> "Ring":

@@ -90,7 +90,7 @@ class Http:
                 return Answer(response.status, response.headers, await _read(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(_describe(error)) from error
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise NotSent(_describe(error)) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise AnswerLost(_describe(error)) from error

@@ -6,6 +6,7 @@ service) and ``APIGW.nnnn`` (the cloud's own front gateway, also spelled
 ``APIG.0nnn``). Source: APIG error codes; API signing guide, gateway error codes.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
@@ -34,6 +35,17 @@ class RetryPolicy:
     busy_longest_wait_s: float = 10.0
     busy_timeout_s: float = 1800.0
     """How long a gateway may answer that it is busy before its lane is parked."""
+    budget: int = 500
+    """Retries a run may be ahead of its good answers; spent: the run stops."""
+    breaker_failures: int = 5
+    """Failures in a row that open a lane's breaker."""
+    breaker_probes: int = 3
+    """Probes that may fail before an open lane, or account, is given up."""
+    probe_wait_s: float = 5.0
+    """Before the first probe; doubled for each next one."""
+    longest_probe_wait_s: float = 60.0
+    second_look_s: float = 10.0
+    """Between two readings that both must miss an id to prove it is not there."""
 
 
 _TOKEN = "get a new token and resume"  # noqa: S105 - advice
@@ -355,6 +367,23 @@ def read_retry_after(text: str, *, now: float) -> float | None:
     if not 0 <= seconds < float("inf"):
         return None
     return min(seconds, LONGEST_RETRY_AFTER_S)
+
+
+_LIMIT = re.compile(
+    r"limit:\s*(\d{1,9}),\s*time:\s*(\d{1,6})\s*(second|minute|hour|day)"
+)
+_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+
+
+def read_limit(message: str) -> tuple[int, float] | None:
+    """Return the limit that a throttling message names: N and W in seconds.
+
+    Source: FAQ APIG.0308: "policy user over ratelimit,limit:N,time:M unit".
+    """
+    match = _LIMIT.search(message)
+    if not match or not int(match[1]) or not int(match[2]):
+        return None
+    return int(match[1]), int(match[2]) * _UNITS[match[3]]
 
 
 def cause_of(scope: Scope) -> Cause:

@@ -4,9 +4,12 @@ Commands are imported when they are asked for, so that ``--help`` costs nothing.
 """
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from threading import current_thread, main_thread
 from typing import NamedTuple
 
 import click
@@ -16,6 +19,7 @@ from bulkbind.errors import (
     JobBusy,
     RefusedForSafety,
     RunInterrupted,
+    StoppedByRule,
 )
 
 
@@ -126,18 +130,52 @@ def run(arguments: Sequence[str]) -> int:
         )
         return 2
     try:
-        return _call(list(arguments))
+        with _listening():
+            return _call(list(arguments))
     except BulkbindError as error:
         click.echo(f"bulkbind: {error}", err=True)
         return exit_code_of(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        click.echo("bulkbind: interrupted; nothing was sent", err=True)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        click.echo(
+            "bulkbind: interrupted; a run that had begun to send can be resumed:"
+            " `bulkbind runs` lists it",
+            err=True,
+        )
+        return 128 + (interrupt.number if isinstance(interrupt, _Heard) else 2)
     except Exception as error:  # noqa: BLE001 - a traceback is for developers
         return _own_fault(error)
+
+
+class _Heard(KeyboardInterrupt):
+    """A signal came while nothing was being sent."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the command in good order, not only by default.
+
+    While something is sent, the run itself listens. (asyncio would turn SIGINT into a
+    cancellation that planning, which never waits, would not see.)
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+
+    def hear(number: int, _: object) -> None:
+        raise _Heard(number)
+
+    before = {n: signal.signal(n, hear) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _call(arguments: list[str]) -> int:
@@ -147,8 +185,9 @@ def _call(arguments: list[str]) -> int:
         )
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.Abort:
-        raise KeyboardInterrupt from None
+    except click.Abort as abort:
+        heard = abort.__cause__
+        raise heard if isinstance(heard, _Heard) else KeyboardInterrupt from None
     except click.ClickException as error:
         error.show()
         return 2
@@ -161,7 +200,7 @@ def exit_code_of(error: BulkbindError) -> int:
         return 4
     if isinstance(error, JobBusy):
         return 75
-    return 3 if isinstance(error, RunInterrupted) else 2
+    return 3 if isinstance(error, RunInterrupted | StoppedByRule) else 2
 
 
 def _own_fault(error: Exception) -> int:

@@ -8,7 +8,7 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.job.rehearsing import SandboxWish, serve
-from bulkbind.settings import SandboxSettings, parse_duration, parse_rate
+from bulkbind.settings import Hint, SandboxSettings, parse_duration, parse_rate
 
 
 @click.command("sandbox")
@@ -30,6 +30,18 @@ from bulkbind.settings import SandboxSettings, parse_duration, parse_rate
 @click.option("--rate", default="unlimited", help="Refuse what is faster: 20/s.")
 @click.option("--errors", type=click.FloatRange(0, 1), default=0.0, help="500s: share.")
 @click.option("--lost", type=click.FloatRange(0, 1), default=0.0, help="Lost answers.")
+@click.option(
+    "--faults",
+    default="",
+    help="storm, flaky, lossy, throttled, lagging, or such as"
+    ' "lost_after=0.1, http_502=0.05"; a wrong name lists all.',
+)
+@click.option(
+    "--hint",
+    type=click.Choice(["present", "absent", "lying", "all", "plugin"]),
+    default="present",
+    help="Whom a refusal names.",
+)
 @click.option("--seed", type=int, default=0, help="Which APIs and requests are hit.")
 @options.state_dir
 def command(
@@ -44,6 +56,8 @@ def command(
     unpublished: int,
     errors: float,
     lost: float,
+    faults: str,
+    hint: Hint,
     seed: int,
 ) -> int:
     """Serve a gateway on 127.0.0.1 until it is interrupted.
@@ -58,6 +72,8 @@ def command(
             rate=parse_rate(rate),
             errors=errors,
             lost=lost,
+            faults=faults,
+            hint=hint,
             seed=seed,
         )
     except ValueError as error:

@@ -18,7 +18,7 @@ from bulkbind.job.folders import StateFolder
 from bulkbind.ledger import Ledger
 from bulkbind.model import Row, Secret, Target
 from bulkbind.pace import Pace, Rate
-from bulkbind.sandbox import Sandbox, SandboxOptions, fill
+from bulkbind.sandbox import Rules, Sandbox, SandboxOptions, fill, parse_weather
 from bulkbind.settings import (
     SANDBOX,
     AccountSettings,
@@ -51,7 +51,8 @@ def find_credentials(
 
     Raises:
         CredentialsMissing: An account has none.
-        SettingsError: An account has no endpoint.
+        SettingsError: An account has no endpoint, or the sandbox is asked for faults
+            that it does not know.
     """
     found: dict[str, Credential | None] = {}
     for name, account in settings.accounts.items():
@@ -61,6 +62,8 @@ def find_credentials(
                 " --endpoint (`--endpoint sandbox` to try without a gateway)"
             )
             raise SettingsError([problem])
+        if account.endpoint == SANDBOX:
+            sandbox_options(settings.sandbox, token="")
         found[name] = (
             None
             if account.endpoint == SANDBOX
@@ -141,12 +144,27 @@ async def _sandbox(
 
 
 def sandbox_options(wanted: SandboxSettings, *, token: str) -> SandboxOptions:
-    """Say to the sandbox what the settings want of it."""
+    """Say to the sandbox what the settings want of it.
+
+    Raises:
+        SettingsError: Its faults are none that it knows, or too many.
+    """
+    try:
+        options = _sandbox_options(wanted, token=token)
+        options.whole_weather()
+    except ValueError as error:
+        raise SettingsError([f"sandbox.faults: {error}"]) from error
+    return options
+
+
+def _sandbox_options(wanted: SandboxSettings, *, token: str) -> SandboxOptions:
     return SandboxOptions(
         latency_s=wanted.latency_s,
         rate=wanted.rate if wanted.rate[0] else None,
         error_before=wanted.errors,
         lost_after=wanted.lost,
+        weather=parse_weather(wanted.faults) if wanted.faults else None,
+        rules=Rules(hint=wanted.hint),
         seed=wanted.seed,
         token=token,
     )

@@ -1,10 +1,12 @@
 """Writes what the engine does into ``events.jsonl``; passes it on to others."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bulkbind.errors import StateError
 from bulkbind.log import event_logger
 from bulkbind.model import Batch, Lane, LaneTally, Record, Stop
 from bulkbind.run import Observer
@@ -16,11 +18,18 @@ class EventLog(Observer):
     Args:
         path: Appended to; made when missing.
         now: Seconds since the epoch.
+
+    Raises:
+        StateError: It cannot be written: the disk is full, or failing.
     """
 
     def __init__(self, path: Path, *, now: Callable[[], float]) -> None:
-        self._file = path.open("a", encoding="utf-8", buffering=1)
-        path.chmod(0o600)
+        self._path = path
+        try:
+            self._file = path.open("a", encoding="utf-8", buffering=1)
+            path.chmod(0o600)
+        except OSError as error:
+            raise self._failed(error) from error
         self._log = event_logger(self._file, now=now)
 
     def __enter__(self) -> Self:
@@ -32,17 +41,31 @@ class EventLog(Observer):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # was told when it was written
+            self._file.close()
+
+    def _write(self, event: str, **facts: object) -> None:
+        try:
+            self._log.info(event, **facts)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> StateError:
+        text = (
+            f"{self._path} cannot be written ({error.strerror or error}); see to disk"
+            " space and permissions"
+        )
+        return StateError(text)
 
     def note(self, event: str, **facts: object) -> None:
         """Write an event of the run as a whole."""
-        self._log.info(event, **facts)
+        self._write(event, **facts)
 
     def request_settled(
         self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
     ) -> None:
         """Write the one line of a settled request."""
-        self._log.info(
+        self._write(
             "request_settled",
             gateway=lane.gateway,
             lane=lane.no,
@@ -60,11 +83,11 @@ class EventLog(Observer):
 
     def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
         """Write why a lane does not send."""
-        self._log.info("lane_waited", lane=lane.no, why=why, seconds=round(seconds, 3))
+        self._write("lane_waited", lane=lane.no, why=why, seconds=round(seconds, 3))
 
     def stopped(self, stop: Stop) -> None:
         """Write what stopped, and why."""
-        self._log.warning(
+        self._write(
             "stopped",
             scope="run" if not stop.key else stop.scope,
             key=stop.key,

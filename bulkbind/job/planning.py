@@ -13,6 +13,7 @@ from bulkbind.errors import (
     ManifestError,
     PlanConflict,
     SettingsError,
+    StateError,
 )
 from bulkbind.job.facts import (
     fingerprint,
@@ -85,6 +86,7 @@ def draw_plan(
     run_id: str,
     now: float,
     progress: Callable[[int], None] | None = None,
+    to_be_sent: bool = True,
 ) -> Plan:
     """Read the manifest, plan it, and leave ledger and pinned copy in a folder.
 
@@ -94,13 +96,40 @@ def draw_plan(
         run_id: The run's id; empty for a plan that is not run yet.
         now: Seconds since the epoch.
         progress: Called with the number of rows read so far, now and then.
+        to_be_sent: False: only looked at; projects need not be known yet.
 
     Raises:
         ManifestError: Rows that cannot be sent, and ``on_invalid`` says stop.
         PlanConflict: Two plug-ins of one type claim an API.
         SettingsError: No project is known for an account.
+        StateError: The folder cannot be written.
     """
-    run = RunFolder(folder)
+    try:
+        return _draw(
+            settings,
+            RunFolder(folder),
+            run_id=run_id,
+            now=now,
+            progress=progress,
+            to_be_sent=to_be_sent,
+        )
+    except OSError as error:
+        message = (
+            f"{folder}: the plan cannot be written ({error.strerror or error}); see to"
+            " the disk; nothing was sent"
+        )
+        raise StateError(message) from error
+
+
+def _draw(
+    settings: JobSettings,
+    run: RunFolder,
+    *,
+    run_id: str,
+    now: float,
+    progress: Callable[[int], None] | None,
+    to_be_sent: bool,
+) -> Plan:
     manifest = manifest_of(settings)
     names = [source.name for source in _sources(settings)]
     planner = Planner(
@@ -112,7 +141,7 @@ def draw_plan(
         ),
         gateway_of=lambda account, instance: _gateway(settings, account, instance),
         file_name=names.__getitem__,
-        folder=folder,
+        folder=run.path,
     )
     with PinWriter(run.pin) as pin:
         _read(manifest, planner, pin.write, progress)
@@ -123,7 +152,9 @@ def draw_plan(
     try:
         ledger.begin()
         ledger.put_batches(counter)
-        planner.draft.targets[:] = _resolve_projects(settings, planner.draft.targets)
+        if to_be_sent:
+            resolved = _resolve_projects(settings, planner.draft.targets)
+            planner.draft.targets[:] = resolved
         ledger.put_plan(
             lanes=planner.draft.lanes,
             targets=planner.draft.targets,

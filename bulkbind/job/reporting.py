@@ -183,7 +183,7 @@ def _summary(facts: RunFacts, ledger: SqliteLedger, totals: Totals) -> Summary:
             sent=sent,
             isolation=reasons[Why.ISOLATION],
             retries=reasons[Why.RETRY],
-            reads=0,
+            reads=ledger.reads(),
         ),
         seconds_reading=0.0,
         seconds_sending=round(seconds, 3),

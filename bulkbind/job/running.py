@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
@@ -18,8 +18,10 @@ from bulkbind.job.reporting import Reported, write_run_reports
 from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
 from bulkbind.model import OurCode, RunState, Summary, Verdict
 from bulkbind.retry import RetryPolicy
-from bulkbind.run import Engine, Halt, Observer, RunSettings
+from bulkbind.run import Engine, Halt, MaxFailed, Observer, RunSettings
 from bulkbind.settings import JobSettings
+
+_CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +64,36 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
 
     Raises:
         EndpointUnreachable: No connection could be made, and nothing was sent.
+        StateError: Something on this machine is in the way, and nothing was sent.
         RunInterrupted: The ledger or the report cannot be written.
     """
     try:
-        await _work(errand, around)
-        reported = write_run_reports(errand.run)
+        with ExitStack() as patience:
+            await _work(errand, around, patience)
+            reported = write_run_reports(errand.run)
     except StateError as error:
+        if not _has_sent(errand.run):
+            raise
         raise RunInterrupted(errand.run.handle, error) from error
     _refuse_unreachable(errand.run, reported.summary)
     return reported
 
 
-async def _work(errand: Errand, around: Surroundings) -> None:
+def _has_sent(run: RunFolder) -> bool:
+    """Tell whether a request may have left; a ledger that cannot be read: yes."""
+    try:
+        ledger = SqliteLedger.read(run.ledger)
+    except StateError:
+        return True
+    try:
+        return bool(ledger.last_record_at())
+    except StateError:
+        return True
+    finally:
+        ledger.close()
+
+
+async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> None:
     """Open everything an engine needs, and close it again."""
     ledger = SqliteLedger.open(errand.run.ledger)
     try:
@@ -85,7 +105,7 @@ async def _work(errand: Errand, around: Surroundings) -> None:
                 ledger=ledger,
                 environ=around.environ,
             ) as connections:
-                await _send(ledger, errand, connections, around, events)
+                await _send(ledger, errand, connections, around, events, patience)
     finally:
         ledger.close()
 
@@ -96,6 +116,7 @@ async def _send(
     connections: Connections,
     around: Surroundings,
     events: EventLog,
+    patience: ExitStack,
 ) -> None:
     """Let the engine work every open lane."""
     observer = Observers([events, *around.observers])
@@ -120,6 +141,7 @@ async def _send(
             errand.run.id, await executor.do(lambda ledger: ledger.tally())
         )
         open_lanes = set(await executor.do(lambda ledger: ledger.open_lanes()))
+        patience.enter_context(_unhurried(wanted=around.signals))
         with _signals(engine.halt, wanted=around.signals):
             await engine.run(
                 [lane for lane in lanes if lane.no in open_lanes], targets=targets
@@ -155,6 +177,7 @@ def _engine_settings(errand: Errand) -> RunSettings:
             busy_timeout_s=settings.busy_timeout_s,
         ),
         take_failed=errand.take_failed,
+        max_failed=MaxFailed(*settings.max_failed) if settings.max_failed else None,
     )
 
 
@@ -171,14 +194,36 @@ def _signals(halt: Halt, *, wanted: bool) -> Iterator[None]:
     def hear(name: str) -> None:
         halt.stop(name, now=bool(halt.reason))
 
-    caught = (signal.SIGINT, signal.SIGTERM)
-    for number in caught:
+    before = {number: signal.getsignal(number) for number in _CAUGHT}
+    for number in _CAUGHT:
         loop.add_signal_handler(number, hear, number.name)
     try:
         yield
     finally:
-        for number in caught:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+@contextmanager
+def _unhurried(*, wanted: bool) -> Iterator[None]:
+    """From the last answer to the report, a first signal waits; a second does not."""
+    if not wanted:
+        yield
+        return
+    heard: list[int] = []
+
+    def hear(number: int, _: object) -> None:
+        if heard:
+            raise KeyboardInterrupt
+        heard.append(number)
+
+    before = {number: signal.signal(number, hear) for number in _CAUGHT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _refuse_unreachable(run: RunFolder, summary: Summary) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bulkbind.auth import Credential
-from bulkbind.errors import RefusedForSafety, UnknownRun
+from bulkbind.errors import RefusedForSafety, StoppedByRule, UnknownRun
 from bulkbind.host import JobLock
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.facts import (
@@ -26,6 +26,7 @@ from bulkbind.job.reporting import Reported, write_run_reports
 from bulkbind.job.running import Errand, Surroundings, carry_out
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import RunState
+from bulkbind.run import MAX_FAILED
 from bulkbind.settings import JobSettings
 
 Progress = Callable[[int], None]
@@ -69,7 +70,12 @@ def make_plan(
     with tempfile.TemporaryDirectory(prefix="bulkbind-") as name:
         folder = Path(name)
         plan = draw_plan(
-            settings, folder, run_id="", now=around.now(), progress=progress
+            settings,
+            folder,
+            run_id="",
+            now=around.now(),
+            progress=progress,
+            to_be_sent=save_as is not None,
         )
         if save_as is not None:
             save_plan(RunFolder(folder), save_as, digest=plan.digest)
@@ -95,6 +101,7 @@ async def run_job(
         state.sweep()
         unfinished = _unfinished(settings, state) if options.resume else None
         if unfinished and _same_sources(unfinished, settings):
+            _refuse_stopped(unfinished)
             return await _resume(
                 unfinished.folder, settings, credentials, state, around
             )
@@ -109,6 +116,7 @@ async def run_job(
             )
             _expect(plan.digest, options.expect)
             if unfinished and _same_plan(unfinished, RunFolder(draft.draft).facts()):
+                _refuse_stopped(unfinished)
                 return await _resume(
                     unfinished.folder, settings, credentials, state, around
                 )
@@ -152,7 +160,7 @@ async def run_plan_file(
     """
     draft = state.new_run(now=around.now())
     try:
-        settings = change(_adopt(path, draft.draft, run_id=draft.final.name))
+        settings = _adopt(path, draft.draft, run_id=draft.final.name, change=change)
         facts = RunFolder(draft.draft).facts()
         _expect(facts.meta["digest"], options.expect)
         credentials = find_credentials(settings, around.environ)
@@ -175,14 +183,22 @@ async def run_plan_file(
         draft.drop()
 
 
-def _adopt(path: Path, folder: Path, *, run_id: str) -> JobSettings:
-    """Unpack a saved plan and give it the id of this run."""
+def _adopt(
+    path: Path,
+    folder: Path,
+    *,
+    run_id: str,
+    change: Callable[[JobSettings], JobSettings],
+) -> JobSettings:
+    """Unpack a saved plan and give it the id and the note of this run."""
     run = open_plan(path, folder)
     ledger = SqliteLedger.open(run.ledger)
     try:
-        settings = thaw(ledger.meta()["settings"])
+        settings = change(thaw(ledger.meta()["settings"]))
         ledger.begin()
-        ledger.put_meta({"run_id": run_id, "operator": operator()})
+        ledger.put_meta(
+            {"run_id": run_id, "operator": operator(), "note": settings.note}
+        )
         ledger.commit()
     finally:
         ledger.close()
@@ -288,6 +304,12 @@ def _same_sources(old: RunFacts, settings: JobSettings) -> bool:
         return False
     found = hash_sources(settings)
     return bool(found) and manifest_sha256(found) == old.meta["manifest_sha256"]
+
+
+def _refuse_stopped(facts: RunFacts) -> None:
+    """A rule stopped the run for people to look at: cron does not go on by itself."""
+    if facts.stopped_by == MAX_FAILED:
+        raise StoppedByRule(facts.folder.handle, MAX_FAILED)
 
 
 def _abandon(facts: RunFacts, *, by: str) -> None:

@@ -28,13 +28,15 @@ class LedgerRecorder:
         await self._executor.do(lambda ledger: ledger.put_record(intent))
 
     async def answer(
-        self, answer: Record, *, settled: bool, bound: int, failed: int
+        self, *records: Record, settled: bool, bound: int, failed: int
     ) -> None:
-        """Write down what came back, and where the batch stands now."""
+        """Write down what came back or was read, and where the batch stands now."""
 
         def write(ledger: Ledger) -> None:
-            ledger.put_record(answer)
-            ledger.mark(answer.batch, settled=settled, bound=bound, failed=failed)
+            for record in records:
+                ledger.put_record(record)
+            batch = records[0].batch
+            ledger.mark(batch, settled=settled, bound=bound, failed=failed)
 
         await self._executor.do(write)
 
@@ -47,3 +49,7 @@ class LedgerRecorder:
     async def stop(self, stop: Stop) -> None:
         """Write down why rows will have no answer of their own."""
         await self._executor.do(lambda ledger: ledger.put_stop(stop))
+
+    async def count_read(self, invocation: int) -> None:
+        """Count a page of a list that was read."""
+        await self._executor.do(lambda ledger: ledger.add_reads(invocation, 1))

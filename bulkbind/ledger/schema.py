@@ -40,7 +40,8 @@ CREATE TABLE stop (
 CREATE TABLE invocation (
     no INTEGER PRIMARY KEY, command TEXT NOT NULL, operator TEXT NOT NULL,
     pid INTEGER NOT NULL, started_at REAL NOT NULL, ended_at REAL,
-    state TEXT NOT NULL, stopped_by TEXT NOT NULL DEFAULT '');
+    state TEXT NOT NULL, stopped_by TEXT NOT NULL DEFAULT '',
+    reads INTEGER NOT NULL DEFAULT 0);
 """
 
 #: ``work.state``: never sent, sent and not settled, every row has its own answer.
@@ -94,6 +95,8 @@ PUT_INVOCATION = (
 END_INVOCATION = (
     "UPDATE invocation SET ended_at = ?, state = ?, stopped_by = ? WHERE no = ?"
 )
+ADD_READS = "UPDATE invocation SET reads = reads + ? WHERE no = ?"
+GET_READS = "SELECT COALESCE(SUM(reads), 0) FROM invocation"
 GET_INVOCATIONS = (
     "SELECT no, command, operator, pid, started_at, ended_at, state, stopped_by"
     " FROM invocation ORDER BY no"

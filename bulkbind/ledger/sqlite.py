@@ -5,13 +5,12 @@ corrupt a WAL before SQLite 3.51.3. Readers in other processes open it read-only
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from bulkbind.errors import LedgerDamaged, LedgerFailed, LedgerMismatch, StateError
+from bulkbind.errors import LedgerMismatch
 from bulkbind.ledger import schema
 from bulkbind.ledger.codec import (
     check,
@@ -23,6 +22,7 @@ from bulkbind.ledger.codec import (
     encode_record,
     encode_stop,
 )
+from bulkbind.ledger.sqlite_file import connect, map_error, mapped, refuse_foreign
 from bulkbind.model import (
     Aside,
     Batch,
@@ -38,36 +38,6 @@ from bulkbind.model import (
     Verdict,
     Why,
 )
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def map_error(error: sqlite3.Error | OSError, path: object) -> StateError:
-    """Say what a database error means and what to do."""
-    text = str(error)
-    if isinstance(error, sqlite3.OperationalError | OSError):
-        return LedgerFailed(
-            f"the ledger {path} cannot be used ({text}); see to disk space and"
-            " permissions, then `bulkbind resume`"
-        )
-    return LedgerDamaged(
-        f"the ledger {path} is damaged ({text}); it is not believed: start a new run"
-        " from the manifest (what is bound stays bound)"
-    )
-
-
-def _mapped(method: Callable[P, T]) -> Callable[P, T]:
-    """Turn SQLite's errors into ours where they enter."""
-
-    @wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return method(*args, **kwargs)
-        except sqlite3.Error as error:
-            raise map_error(error, getattr(args[0], "path", "")) from error
-
-    return call
 
 
 class SqliteLedger:
@@ -131,7 +101,7 @@ class SqliteLedger:
             message = f"there is no ledger at {path}; name a run that exists"
             raise LedgerMismatch(message)
         with _opening(path, mode=mode) as db:
-            _refuse_foreign(db, path)
+            refuse_foreign(db, path)
             if mode == "rw":
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
@@ -139,11 +109,11 @@ class SqliteLedger:
 
     # --- transactions ----------------------------------------------------------------
 
-    @_mapped
+    @mapped
     def begin(self) -> None:
         self._db.execute("BEGIN IMMEDIATE")
 
-    @_mapped
+    @mapped
     def commit(self) -> None:
         self._db.execute("COMMIT")
 
@@ -151,7 +121,7 @@ class SqliteLedger:
         if self._db.in_transaction:
             self._db.rollback()
 
-    @_mapped
+    @mapped
     def close(self) -> None:
         if self._writes:
             with suppress(sqlite3.OperationalError):  # somebody still reads
@@ -160,7 +130,7 @@ class SqliteLedger:
 
     # --- the plan --------------------------------------------------------------------
 
-    @_mapped
+    @mapped
     def put_batches(self, batches: Iterable[Batch]) -> None:
         for batch in batches:
             body = encode_batch(batch)
@@ -174,7 +144,7 @@ class SqliteLedger:
                 (batch.id, batch.lane, batch.target, len(batch.api_ids)),
             )
 
-    @_mapped
+    @mapped
     def put_plan(
         self,
         *,
@@ -203,21 +173,21 @@ class SqliteLedger:
         )
         self._db.executemany(schema.PUT_ASIDE, asides)
 
-    @_mapped
+    @mapped
     def put_meta(self, facts: Mapping[str, str]) -> None:
         self._db.executemany(schema.PUT_META, facts.items())
 
-    @_mapped
+    @mapped
     def meta(self) -> dict[str, str]:
         return dict(self._db.execute(schema.GET_META))
 
     # --- reading ---------------------------------------------------------------------
 
-    @_mapped
+    @mapped
     def lanes(self) -> list[Lane]:
         return [Lane(*row) for row in self._db.execute(schema.GET_LANES)]
 
-    @_mapped
+    @mapped
     def targets(self) -> list[Target]:
         return [Target(*row) for row in self._db.execute(schema.GET_TARGETS)]
 
@@ -230,14 +200,14 @@ class SqliteLedger:
         for row, verdict, text in self._rows(schema.GET_ASIDES, ()):
             yield Aside(row, Verdict(verdict), text)
 
-    @_mapped
+    @mapped
     def stops(self) -> list[Stop]:
         return [
             decode_stop(scope, key, check("stop", f"{scope}/{key}", body, crc))
             for scope, key, body, crc in self._db.execute(schema.GET_STOPS)
         ]
 
-    @_mapped
+    @mapped
     def invocations(self) -> list[Invocation]:
         return [
             Invocation(no, command, operator, pid, start, end, RunState(state), by)
@@ -246,7 +216,7 @@ class SqliteLedger:
             )
         ]
 
-    @_mapped
+    @mapped
     def tally(self) -> list[LaneTally]:
         tallies: dict[int, LaneTally] = {}
         for lane, state, count, size, bound, failed in self._db.execute(
@@ -263,49 +233,57 @@ class SqliteLedger:
             )
         return list(tallies.values())
 
-    @_mapped
+    @mapped
     def aside_counts(self) -> dict[Verdict, int]:
         rows = self._db.execute(schema.GET_ASIDE_COUNTS)
         return {Verdict(verdict): count for verdict, count in rows}
 
-    @_mapped
+    @mapped
     def requests_by_reason(self) -> dict[Why, int]:
         counts = dict.fromkeys(Why, 0)
         counts.update((Why(why), n) for why, n in self._db.execute(schema.GET_WHY))
         return counts
 
-    @_mapped
+    @mapped
+    def reads(self) -> int:
+        return int(self._db.execute(schema.GET_READS).fetchone()[0])
+
+    @mapped
     def last_record_at(self) -> float:
         row = self._db.execute(schema.GET_LAST_RECORD).fetchone()
         return self._record(row).at if row else 0.0
 
     # --- running ---------------------------------------------------------------------
 
-    @_mapped
+    @mapped
     def open_lanes(self) -> list[int]:
         return [lane for (lane,) in self._db.execute(schema.GET_OPEN_LANES)]
 
-    @_mapped
+    @mapped
     def open_batches(
         self, lane: int, *, after: int, limit: int
     ) -> list[tuple[Batch, list[Record]]]:
         rows = self._db.execute(schema.GET_OPEN, (lane, after, limit)).fetchall()
         return [(self._batch(row), self._records(row[0])) for row in rows]
 
-    @_mapped
+    @mapped
     def start(self, *, command: str, operator: str, pid: int, at: float) -> int:
         cursor = self._db.execute(
             schema.PUT_INVOCATION, (command, operator, pid, at, RunState.RUNNING)
         )
         return int(cursor.lastrowid or 0)
 
-    @_mapped
+    @mapped
     def end(
         self, invocation: int, *, at: float, state: RunState, stopped_by: str
     ) -> None:
         self._db.execute(schema.END_INVOCATION, (at, state, stopped_by, invocation))
 
-    @_mapped
+    @mapped
+    def add_reads(self, invocation: int, pages: int) -> None:
+        self._db.execute(schema.ADD_READS, (pages, invocation))
+
+    @mapped
     def put_record(self, record: Record) -> None:
         body = encode_record(record)
         key = f"{record.batch}/{record.kind}"
@@ -322,12 +300,12 @@ class SqliteLedger:
         if record.kind is RecordKind.INTENT:
             self._db.execute(schema.SET_STARTED, (record.batch,))
 
-    @_mapped
+    @mapped
     def mark(self, batch: int, *, settled: bool, bound: int, failed: int) -> None:
         state = schema.SETTLED if settled else schema.STARTED
         self._db.execute(schema.SET_WORK, (state, bound, failed, batch))
 
-    @_mapped
+    @mapped
     def put_stop(self, stop: Stop) -> None:
         body = encode_stop(stop)
         key = f"{stop.scope}/{stop.key}"
@@ -337,7 +315,7 @@ class SqliteLedger:
         if stop.scope is Scope.TARGET:
             self._db.execute(schema.FAIL_TARGET, (int(stop.key),))
 
-    @_mapped
+    @mapped
     def reopen_failed(self) -> int:
         self._db.execute(schema.LIFT_STOPS)
         return self._db.execute(schema.REOPEN_FAILED).rowcount
@@ -346,7 +324,9 @@ class SqliteLedger:
 
     def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[Any]:
         try:
-            yield from self._db.execute(query, values)
+            # Not "yield from": that would also close the cursor, maybe after the file.
+            for row in self._db.execute(query, values):  # noqa: UP028
+                yield row
         except sqlite3.Error as error:
             raise map_error(error, self.path) from error
 
@@ -355,7 +335,7 @@ class SqliteLedger:
         sound = check("batch", batch_id, body, crc)
         return decode_batch(batch_id, target, lane, action, sound)
 
-    @_mapped
+    @mapped
     def _records(self, batch: int) -> list[Record]:
         rows = self._db.execute(schema.GET_RECORDS, (batch,))
         return [self._record(row) for row in rows]
@@ -370,32 +350,9 @@ def _opening(path: Path, *, mode: str) -> Iterator[sqlite3.Connection]:
     """Connect; let go again when what is done first with the connection fails."""
     try:
         with ExitStack() as stack:
-            db = _connect(f"{path.resolve().as_uri()}?mode={mode}")
+            db = connect(f"{path.resolve().as_uri()}?mode={mode}")
             stack.callback(db.close)
             yield db
             stack.pop_all()
     except sqlite3.Error as error:
         raise map_error(error, path) from error
-
-
-def _connect(uri: str) -> sqlite3.Connection:
-    db = sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30
-    )
-    db.execute("PRAGMA trusted_schema = OFF")
-    return db
-
-
-def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
-    (mark,) = db.execute("PRAGMA application_id").fetchone()
-    if mark != schema.APPLICATION_ID:
-        message = f"{path} is not a bulkbind ledger; name a run's ledger.db"
-        raise LedgerMismatch(message)
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > schema.VERSION:
-        writer = dict(db.execute(schema.GET_META)).get("written_by", "a newer bulkbind")
-        message = (
-            f"{path} was written by {writer} (schema {version}); this one reads up to"
-            f" {schema.VERSION}: use that version or a newer one"
-        )
-        raise LedgerMismatch(message)

@@ -109,6 +109,10 @@ class Ledger(Protocol):
         """Return how many requests were sent, by why."""
         ...
 
+    def reads(self) -> int:
+        """Return how many pages of lists were read."""
+        ...
+
     def last_record_at(self) -> float:
         """Return when the last record was written; 0.0 when there is none."""
         ...
@@ -133,6 +137,10 @@ class Ledger(Protocol):
         self, invocation: int, *, at: float, state: RunState, stopped_by: str
     ) -> None:
         """Note that a run or resume ends."""
+        ...
+
+    def add_reads(self, invocation: int, pages: int) -> None:
+        """Count pages of lists that an invocation read."""
         ...
 
     def put_record(self, record: Record) -> None:

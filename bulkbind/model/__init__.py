@@ -13,6 +13,7 @@ from bulkbind.model.records import Receipt as Receipt
 from bulkbind.model.records import Receipts as Receipts
 from bulkbind.model.records import Record as Record
 from bulkbind.model.records import RecordKind as RecordKind
+from bulkbind.model.records import Refusal as Refusal
 from bulkbind.model.records import Reply as Reply
 from bulkbind.model.records import RowVerdict as RowVerdict
 from bulkbind.model.records import Stop as Stop

@@ -16,6 +16,15 @@ class Receipt(NamedTuple):
     """As the gateway wrote it: UTC with 3-9 digits of fraction."""
 
 
+class Refusal(NamedTuple):
+    """What an answer that is otherwise good says of one API that failed."""
+
+    api_id: str
+    code: str
+    """Empty: none was given."""
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back for one request, if anything did.
@@ -34,6 +43,7 @@ class Reply:
     retry_after: str = ""
     """The header as it came: seconds or an HTTP date."""
     receipts: tuple[Receipt, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     plugin_name: str = ""
     env_name: str = ""
     left: bool = True

@@ -1,7 +1,7 @@
 """What the gateway takes, learnt from what it refuses; never above the ceiling.
 
 A refusal that tells a limit makes it the ceiling. One that does not cuts the rate to
-somewhat less than what was accepted lately; after a while without refusals it returns
+somewhat less than what was accepted lately, at most by half; after a while without refusals it returns
 by a fixed step a second. Refusals of requests that left before the last cut say
 nothing new.
 """
@@ -42,6 +42,8 @@ class Estimate:
         self._told: Rate | None = None
         self._cut_to = math.inf
         self._cut_at = -math.inf
+        self._height = math.inf
+        """What an account without a ceiling took when it was first cut."""
         self._accepted: deque[float] = deque(maxlen=4096)
 
     def set_ceiling(self, ceiling: Rate) -> None:
@@ -63,9 +65,12 @@ class Estimate:
             self._told = told
         elif left_at > self._cut_at:
             now = self._clock()
-            lately = self._lately(now)
             current = self.rate().per_second
-            self._cut_to = max(FLOOR, CUT * min(current, lately or current / 2))
+            lately = self._lately(now)
+            if math.isinf(current):
+                current = self._height = max(lately, FLOOR)
+            half = current / 2
+            self._cut_to = max(FLOOR, half, CUT * min(current, lately))
             self._cut_at = now
 
     def rate(self) -> Rate:
@@ -75,7 +80,7 @@ class Estimate:
             ceiling = self._told
         if math.isinf(self._cut_to):
             return ceiling
-        step = RETURN_PER_S * min(ceiling.per_second, 4 * self._cut_to)
+        step = RETURN_PER_S * min(ceiling.per_second, self._height)
         calm_s = max(0.0, self._clock() - self._cut_at - HOLD_S)
         return ceiling.slowed(self._cut_to + step * calm_s)
 

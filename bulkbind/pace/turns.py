@@ -23,7 +23,7 @@ SLACK_S = 0.02
 #: Requests that one smoothing step lets through at once, as a share of N.
 _STEPS = 10
 
-#: A smaller change of the rate is not worth a new limiter.
+#: A smaller rise of the rate is not worth a new limiter; a fall always is.
 _WORTH_IT = 0.01
 
 
@@ -65,7 +65,7 @@ class Pace:
     def set_rate(self, rate: Rate) -> None:
         """Change the ceiling; whoever waits next waits by the new one."""
         self._estimate.set_ceiling(rate)
-        self._follow()
+        self._apply(self._estimate.rate())
 
     def pause(self, seconds: float) -> None:
         """Give no turn for some seconds from now; never shortens a pause."""
@@ -127,7 +127,7 @@ class Pace:
         """Go as fast as the estimate says."""
         wanted = self._estimate.rate()
         now, then = wanted.per_second, self._rate.per_second
-        if now != then and not abs(now - then) < _WORTH_IT * then:
+        if now < then or now > (1 + _WORTH_IT) * then:
             self._apply(wanted)
 
     def _apply(self, rate: Rate) -> None:

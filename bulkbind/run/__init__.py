@@ -6,6 +6,8 @@ lane, ``engine`` starts them all.
 
 from bulkbind.run.engine import Engine as Engine
 from bulkbind.run.halt import Halt as Halt
+from bulkbind.run.limits import MAX_FAILED as MAX_FAILED
+from bulkbind.run.limits import MaxFailed as MaxFailed
 from bulkbind.run.seams import Attacher as Attacher
 from bulkbind.run.seams import Observer as Observer
 from bulkbind.run.seams import Recorder as Recorder

@@ -7,8 +7,10 @@ from random import Random
 import anyio
 
 from bulkbind.model import Lane, Target
+from bulkbind.run.breaker import Breaker
 from bulkbind.run.halt import Halt
-from bulkbind.run.lane import LaneWorker, Tools
+from bulkbind.run.lane import LaneWorker
+from bulkbind.run.limits import Limits
 from bulkbind.run.seams import (
     Attacher,
     GatewayLocks,
@@ -17,6 +19,7 @@ from bulkbind.run.seams import (
     RunSettings,
     Turns,
 )
+from bulkbind.run.tools import Tools
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,11 @@ class Engine:
 
     def _tools(self) -> dict[str, Tools]:
         slots = anyio.Semaphore(self.settings.concurrency)
+        limits = Limits(
+            self.halt,
+            budget=self.settings.retry.budget,
+            max_failed=self.settings.max_failed,
+        )
         return {
             account: Tools(
                 attacher=attacher,
@@ -71,6 +79,8 @@ class Engine:
                 locks=self.locks,
                 slots=slots,
                 halt=self.halt,
+                breaker=Breaker(self.settings.retry),
+                limits=limits,
                 observer=self.observer,
                 settings=self.settings,
                 invocation=self.invocation,

@@ -1,13 +1,12 @@
 """One lane: its batches in order, one request out at a time.
 
-Each answer is judged (``retry``), written down, and then acted on: the batch goes on,
-waits, is searched for its bad ids, or something bigger than the batch stops.
+Each answer is judged (``judging``), written down, and then acted on: the batch goes
+on, waits, is searched for its bad ids, is read back, or something bigger stops.
 """
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from random import Random
+from typing import NamedTuple
 
 import anyio
 
@@ -16,7 +15,6 @@ from bulkbind.model import (
     Cause,
     Lane,
     OurCode,
-    Receipts,
     Record,
     RecordKind,
     Reply,
@@ -24,38 +22,17 @@ from bulkbind.model import (
     Stop,
     Target,
 )
-from bulkbind.retry import backoff, cause_of, classify, read_retry_after
-from bulkbind.run.halt import Halt
+from bulkbind.run.breaker import Given
+from bulkbind.run.doubts import Doubts
+from bulkbind.run.judging import judge_refusals, judge_reply, park_of, stop_of
+from bulkbind.run.preflight import Preflight
 from bulkbind.run.progress import Progress
-from bulkbind.run.seams import (
-    Attacher,
-    GatewayLocks,
-    Observer,
-    Recorder,
-    RunSettings,
-    Turns,
-)
+from bulkbind.run.reading import Reading
+from bulkbind.run.tools import Tools
+from bulkbind.run.waiting import Waiting
 
 #: Batches of a lane that are read from the ledger at once.
 AHEAD = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What every lane of an account works with."""
-
-    attacher: Attacher
-    turns: Turns
-    recorder: Recorder
-    locks: GatewayLocks
-    slots: anyio.Semaphore
-    halt: Halt
-    observer: Observer
-    settings: RunSettings
-    invocation: int
-    now: Callable[[], float]
-    """Seconds since the epoch."""
-    random: Random
 
 
 @dataclass(slots=True)
@@ -66,6 +43,16 @@ class _Tries:
     waits: int = 0
     """Answers that were no attempt: throttled or busy."""
     busy_since: float | None = None
+
+
+class _Taken(NamedTuple):
+    """An answer that is durable."""
+
+    answer: Record
+    reply: Reply
+    stepped: bool
+    """Some id has its own answer now, or the search is a step further."""
+    left_at: float
 
 
 class LaneWorker:
@@ -81,13 +68,34 @@ class LaneWorker:
         self._lane = lane
         self._targets = targets
         self._tools = tools
+        self._waiting = Waiting(lane, tools)
+        reading = Reading(lane, tools, self._waiting)
+        self._preflight = Preflight(tools, reading)
+        self._doubts = Doubts(lane, tools, reading, self._waiting)
         self._dead_targets: set[int] = set()
         self._parked = False
-        self._given_up = 0
+        self._put_off = False
+        """A batch spent its attempts while others went well: it gets them once more."""
+        self._is_last_pass = False
 
     async def work(self) -> None:
         """Send every open batch of the lane, in order."""
-        self._tools.observer.lane_started(self._lane)
+        tools = self._tools
+        tools.observer.lane_started(self._lane)
+        tools.breaker.join(self._lane.no)
+        try:
+            await self._pass()
+            if self._put_off and not self._halted():
+                self._is_last_pass = True
+                await self._pass()
+            if not self._halted():
+                await self._doubts.second_look(self._targets)
+        finally:
+            tools.breaker.leave(self._lane.no)
+            tools.observer.lane_done(self._lane)
+
+    async def _pass(self) -> None:
+        """Work every open batch once; what is put off comes again in the last pass."""
         after = 0
         while not self._halted():
             batches = await self._tools.recorder.open_batches(
@@ -99,7 +107,6 @@ class LaneWorker:
                 after = batch.id
                 if not self._halted() and batch.target not in self._dead_targets:
                     await self._settle(batch, records)
-        self._tools.observer.lane_done(self._lane)
 
     def _halted(self) -> bool:
         return self._parked or self._tools.halt.reaches(self._lane.account)
@@ -108,106 +115,119 @@ class LaneWorker:
 
     async def _settle(self, batch: Batch, records: list[Record]) -> None:
         tools = self._tools
+        target = self._targets[batch.target]
         progress = Progress(
             batch,
             records,
             retry_before=tools.invocation if tools.settings.take_failed else 0,
+            not_hints=frozenset({target.instance_id, target.plugin_id, target.env_id}),
         )
         if not progress.ask():
             await tools.recorder.mark(
                 batch.id, bound=progress.bound, failed=progress.failed
             )
             return
+        await self._preflight.strike(progress, target)
         tries = _Tries()
         while (span := progress.ask()) and not self._halted():
-            answer = await self._send(progress, span, tries)
-            if answer is None or not await self._go_on(batch, answer, tries):
+            taken = await self._send(progress, span, tries)
+            if taken is None or not await self._go_on(progress, taken, tries):
                 return
-        if not progress.ask():
-            self._given_up = 0
 
     async def _send(
         self, progress: Progress, span: tuple[int, ...], tries: _Tries
-    ) -> tuple[Record, Reply, bool] | None:
+    ) -> _Taken | None:
         """Send one request in its turn; None: halted before it left."""
         tools = self._tools
+        await self._wait_for_breaker()
         async with AsyncExitStack() as stack:
             with tools.halt.interruptible(self._lane.account):
                 await stack.enter_async_context(tools.locks(self._lane.gateway))
                 await stack.enter_async_context(tools.turns.turn(tools.slots))
             if self._halted():
                 return None
-            intent = Record(
-                batch=progress.batch.id,
-                kind=RecordKind.INTENT,
-                invocation=tools.invocation,
-                at=tools.now(),
-                span=span,
-                why=progress.why(failures=tries.failures + tries.waits),
-            )
+            intent = self._intent(progress, span, tries)
             await tools.recorder.intend(intent)
             progress.leave(intent)
             tools.observer.request_left(self._lane, progress.batch, intent)
-            began = anyio.current_time()
+            left_at = anyio.current_time()
             batch = progress.batch
             reply = await tools.attacher.apply(
                 batch.action,
                 self._targets[batch.target],
                 [batch.api_ids[position] for position in span],
             )
-            seconds = anyio.current_time() - began
-        return await self._take(progress, intent, reply, seconds=seconds)
+            seconds = anyio.current_time() - left_at
+        answer, stepped = await self._take(progress, intent, reply, seconds=seconds)
+        return _Taken(answer, reply, stepped, left_at)
+
+    def _intent(
+        self, progress: Progress, span: tuple[int, ...], tries: _Tries
+    ) -> Record:
+        return Record(
+            batch=progress.batch.id,
+            kind=RecordKind.INTENT,
+            invocation=self._tools.invocation,
+            at=self._tools.now(),
+            span=span,
+            why=progress.why(failures=tries.failures + tries.waits),
+        )
 
     async def _take(
         self, progress: Progress, intent: Record, reply: Reply, *, seconds: float
-    ) -> tuple[Record, Reply, bool]:
+    ) -> tuple[Record, bool]:
         """Judge an answer and make it durable, whatever else happens."""
         tools = self._tools
-        answer = _judge(progress.batch, intent, reply, at=tools.now())
-        stepped = progress.learn(answer)
+        before = (progress.bound, progress.failed)
+        answer = judge_reply(progress.batch, intent, reply, at=tools.now())
+        records = [answer, *judge_refusals(progress.batch, answer, reply)]
+        steps = [progress.learn(record) for record in records]
         with anyio.CancelScope(shield=True):
             await tools.recorder.answer(
-                answer,
+                *records,
                 settled=not progress.ask(),
                 bound=progress.bound,
                 failed=progress.failed,
             )
+        tools.limits.settle(
+            good=progress.bound - before[0], failed=progress.failed - before[1]
+        )
         tools.observer.request_settled(
             self._lane, progress.batch, answer, seconds=seconds
         )
-        return answer, reply, stepped
+        return answer, any(steps)
 
     # --- what an answer leads to -----------------------------------------------------
 
-    async def _go_on(
-        self, batch: Batch, taken: tuple[Record, Reply, bool], tries: _Tries
-    ) -> bool:
+    async def _go_on(self, progress: Progress, taken: _Taken, tries: _Tries) -> bool:
         """Act on an answer; False: the batch is over for now."""
-        answer, reply, stepped = taken
-        if stepped:
+        answer = taken.answer
+        if answer.status and answer.scope is not Scope.THROTTLE:
+            self._tools.turns.accepted()
+        if answer.scope in {Scope.DONE, Scope.ITEM}:
+            self._tools.breaker.succeed(self._lane.no)
+        if taken.stepped:
             tries.failures = tries.waits = 0
             tries.busy_since = None
+            if answer.scope is Scope.ITEM and len(answer.span) > 1:
+                await self._preflight.poisoned(
+                    progress, self._targets[progress.batch.target]
+                )
             return True
         match answer.scope:
             case Scope.THROTTLE:
-                self._throttle(reply, tries)
+                tries.waits += 1
+                self._waiting.throttled(
+                    taken.reply, left_at=taken.left_at, times=tries.waits
+                )
                 return True
             case Scope.BUSY:
                 return await self._wait_busy(answer, tries)
             case Scope.TARGET | Scope.GATEWAY | Scope.ACCOUNT:
-                await self._stop(batch, answer)
+                await self._stop(progress.batch, answer)
                 return False
             case _:
-                return await self._try_again(answer, tries)
-
-    def _throttle(self, reply: Reply, tries: _Tries) -> None:
-        """Pause the whole account; the next turn comes after the pause."""
-        tools = self._tools
-        tries.waits += 1
-        asked = read_retry_after(reply.retry_after, now=tools.now())
-        seconds = asked if asked is not None else self._backoff(tries.waits)
-        tools.turns.pause(seconds)
-        tools.observer.lane_waits(self._lane, why="throttled", seconds=seconds)
+                return await self._try_again(progress, answer, tries)
 
     async def _wait_busy(self, answer: Record, tries: _Tries) -> bool:
         tries.waits += 1
@@ -217,35 +237,64 @@ class LaneWorker:
         if now - tries.busy_since > self._tools.settings.retry.busy_timeout_s:
             await self._park(answer, OurCode.BUSY_TOO_LONG, Cause.GATEWAY)
             return False
-        await self._wait("busy", self._backoff(tries.waits, busy=True))
+        seconds = self._waiting.backoff_s(tries.waits, busy=True)
+        await self._waiting.wait("busy", seconds)
         return True
 
-    async def _try_again(self, answer: Record, tries: _Tries) -> bool:
+    async def _try_again(
+        self, progress: Progress, answer: Record, tries: _Tries
+    ) -> bool:
+        """Send again, if attempts, breaker and budget allow it."""
+        tools = self._tools
         tries.failures += 1
-        if tries.failures < self._tools.settings.retry.max_attempts:
-            await self._wait("retry", self._backoff(tries.failures))
+        if answer.scope is not Scope.DONE and await self._broken(answer):
+            return False
+        tools.limits.retry()
+        if self._halted():
+            return False
+        if tries.failures < tools.settings.retry.max_attempts:
+            if not tools.breaker.is_open(self._lane.no):
+                seconds = self._waiting.backoff_s(tries.failures)
+                await self._waiting.wait("retry", seconds)
             return True
-        self._given_up += 1
-        if answer.scope is Scope.TRANSIENT:
-            await self._park(answer, answer.code, Cause.OUTAGE)
-        elif self._given_up >= self._tools.settings.lane_failures:
-            await self._park(answer, OurCode.OUTAGE, Cause.OUTAGE)
+        if self._is_last_pass:
+            target = self._targets[progress.batch.target]
+            await self._doubts.first_look(progress, answer, target)
+        self._put_off = True
         return False
 
-    def _backoff(self, attempt: int, *, busy: bool = False) -> float:
-        tools = self._tools
-        return backoff(
-            attempt,
-            policy=tools.settings.retry,
-            chance=tools.random.random(),
-            busy=busy,
+    async def _broken(self, answer: Record) -> bool:
+        """Count a failure; True: the lane, or its account, is given up."""
+        given = self._tools.breaker.fail(self._lane.no)
+        if given is Given.NOTHING:
+            return False
+        never_left = answer.scope is Scope.TRANSIENT
+        code = answer.code if never_left else OurCode.OUTAGE
+        if given is Given.LANE:
+            await self._park(answer, code, Cause.OUTAGE)
+            return True
+        stop = park_of(
+            answer,
+            scope=Scope.ACCOUNT,
+            key=self._lane.account,
+            code=code,
+            cause=Cause.OUTAGE,
         )
+        self._tools.halt.stop_account(stop)
+        await self._write_stop(stop)
+        return True
 
-    async def _wait(self, why: str, seconds: float) -> None:
-        tools = self._tools
-        tools.observer.lane_waits(self._lane, why=why, seconds=seconds)
-        with tools.halt.interruptible(self._lane.account):
-            await anyio.sleep(seconds)
+    async def _wait_for_breaker(self) -> None:
+        """While the breaker is open, wait for the probe's time, or another's news."""
+        breaker, lane = self._tools.breaker, self._lane
+        while breaker.is_open(lane.no) and not self._halted():
+            if not breaker.must_listen(lane.no):
+                await self._waiting.wait("breaker open", breaker.wait_s(lane.no))
+                return
+            with self._tools.halt.interruptible(lane.account):
+                await breaker.listen()
+
+    # --- what stops more than a batch ------------------------------------------------
 
     async def _stop(self, batch: Batch, answer: Record) -> None:
         """Stop whatever the answer's scope reaches."""
@@ -254,7 +303,7 @@ class LaneWorker:
             Scope.GATEWAY: str(self._lane.no),
             Scope.ACCOUNT: self._lane.account,
         }
-        stop = _stop(answer, key=keys[answer.scope])
+        stop = stop_of(answer, scope=answer.scope, key=keys[answer.scope])
         if answer.scope is Scope.TARGET:
             self._dead_targets.add(batch.target)
         elif answer.scope is Scope.GATEWAY:
@@ -266,78 +315,11 @@ class LaneWorker:
     async def _park(self, answer: Record, code: str, cause: Cause) -> None:
         """Stop this lane: it fails as a whole, not any of its rows."""
         self._parked = True
+        key = str(self._lane.no)
         await self._write_stop(
-            Stop(
-                scope=Scope.GATEWAY,
-                key=str(self._lane.no),
-                cause=cause,
-                invocation=answer.invocation,
-                at=answer.at,
-                status=answer.status,
-                code=code,
-                message=answer.message or answer.code,
-                request_id=answer.request_id,
-            )
+            park_of(answer, scope=Scope.GATEWAY, key=key, code=code, cause=cause)
         )
 
     async def _write_stop(self, stop: Stop) -> None:
         await self._tools.recorder.stop(stop)
         self._tools.observer.stopped(stop)
-
-
-def _stop(answer: Record, *, key: str) -> Stop:
-    return Stop(
-        scope=answer.scope,
-        key=key,
-        cause=cause_of(answer.scope),
-        invocation=answer.invocation,
-        at=answer.at,
-        status=answer.status,
-        code=answer.code,
-        message=answer.message,
-        request_id=answer.request_id,
-    )
-
-
-def _judge(batch: Batch, intent: Record, reply: Reply, *, at: float) -> Record:
-    """Say what a reply means for the ids that were sent."""
-    receipts = _match(batch, intent.span, reply)
-    scope = classify(reply)
-    unnamed = len(intent.span) - len(receipts.positions)
-    code, message = reply.code, reply.message
-    if scope is Scope.DONE and unnamed and not code:
-        code = OurCode.NOT_NAMED
-        message = f"the receipt leaves out {unnamed} of {len(intent.span)} APIs"
-    return Record(
-        batch=batch.id,
-        kind=RecordKind.ANSWER,
-        invocation=intent.invocation,
-        at=at,
-        span=intent.span,
-        why=intent.why,
-        scope=scope,
-        status=reply.status,
-        code=code,
-        message=message,
-        request_id=reply.request_id,
-        receipts=receipts,
-        plugin_name=reply.plugin_name,
-        env_name=reply.env_name,
-    )
-
-
-def _match(batch: Batch, span: tuple[int, ...], reply: Reply) -> Receipts:
-    """Match receipts to positions by API id, never by order."""
-    if not reply.receipts:
-        return Receipts((), (), ())
-    by_id = {receipt.api_id: receipt for receipt in reply.receipts}
-    named = [
-        (position, receipt)
-        for position in span
-        if (receipt := by_id.get(batch.api_ids[position])) is not None
-    ]
-    return Receipts(
-        tuple(position for position, _ in named),
-        tuple(receipt.plugin_attach_id for _, receipt in named),
-        tuple(receipt.attached_time for _, receipt in named),
-    )

@@ -1,9 +1,10 @@
 """Where one batch stands while its lane works on it: standing plus search."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from bulkbind.isolate import Search
-from bulkbind.model import Batch, Record, RecordKind, Scope, Why
+from bulkbind.model import Action, Batch, Record, RecordKind, Scope, Why
 from bulkbind.verdict import stand
 
 
@@ -14,23 +15,32 @@ class Progress:
         batch: 1-500 ids.
         records: Its history so far; the search goes on where it was.
         retry_before: Ids refused before this invocation are open again; 0: none is.
+        not_hints: Ids of other things that a refusal may name: the target's plug-in,
+            gateway, environment and project.
     """
 
     def __init__(
-        self, batch: Batch, records: Sequence[Record], *, retry_before: int = 0
+        self,
+        batch: Batch,
+        records: Sequence[Record],
+        *,
+        retry_before: int = 0,
+        not_hints: AbstractSet[str] = frozenset(),
     ) -> None:
         self.batch = batch
+        self._not_hints = not_hints
         self._retry_before = retry_before
         self._split = False
         old = [record for record in records if record.invocation < retry_before]
         self._standing = stand(batch, old)
-        self._search = Search(self._open())
+        self._search = self._search_anew()
         for record in records[len(old) :]:
-            self._standing.tell(record, action=batch.action)
-            if record.kind is RecordKind.ANSWER:
-                self._guide(record)
-            elif record.span != self._search.ask():  # another search began there
-                self._search = Search(self._open())
+            if record.kind is not RecordKind.INTENT:
+                self.learn(record)
+                continue
+            self.leave(record)
+            if record.span != self._search.ask():  # another search began there
+                self._search = self._search_anew()
 
     def ask(self) -> tuple[int, ...]:
         """Return the positions to send next; empty: the batch is settled."""
@@ -52,10 +62,10 @@ class Progress:
         Returns:
             True: some id has its own answer now, or the search is a step further.
         """
-        open_before, ask_before = len(self._open()), self.ask()
+        left, asked = self._search.left, self.ask()
         self._standing.tell(answer, action=self.batch.action)
         self._guide(answer)
-        return len(self._open()) < open_before or self.ask() != ask_before
+        return self._search.left < left or self.ask() != asked
 
     @property
     def bound(self) -> int:
@@ -67,19 +77,35 @@ class Progress:
         """Rows that were refused on their own."""
         return len(self._standing.failed)
 
-    def _guide(self, answer: Record) -> None:
-        if answer.scope is Scope.ITEM and len(answer.span) > 1:
-            self._search.refuse(answer.span)
-            self._split = True
-        settled = set(range(len(self.batch.api_ids))).difference(self._open())
-        self._search.settle(settled)
+    @property
+    def open(self) -> tuple[int, ...]:
+        """Positions without an answer of their own, ascending."""
+        return self._search.positions
 
-    def _open(self) -> tuple[int, ...]:
+    @property
+    def unknown(self) -> tuple[int, ...]:
+        """Positions that were sent, and are neither yes nor no; ascending."""
+        return tuple(sorted(self._standing.unknown))
+
+    def _guide(self, record: Record) -> None:
+        """Tell the search of receipts, refusals and lists; nothing else is of an id."""
+        if record.kind is RecordKind.READING:
+            is_shown = record.scope is Scope.DONE
+            self._search.drop(record.receipts.positions if is_shown else record.span)
+        elif record.scope is Scope.ITEM:
+            self._search.refuse(record.span, message=record.message)
+            self._split = self._split or len(record.span) > 1
+        elif record.scope is Scope.DONE and self.batch.action is Action.ATTACH:
+            self._search.settle(record.receipts.positions)
+
+    def _search_anew(self) -> Search:
         again = {
             position
             for position, refusal in self._standing.failed.items()
             if refusal.invocation < self._retry_before
         }
-        if not again:
-            return self._standing.open
-        return tuple(sorted(again.union(self._standing.open)))
+        return Search(
+            sorted(again.union(self._standing.open)),
+            api_ids=self.batch.api_ids,
+            not_hints=self._not_hints,
+        )

@@ -18,6 +18,8 @@ from bulkbind.model import (
     Target,
 )
 from bulkbind.retry import RetryPolicy
+from bulkbind.run.limits import MaxFailed
+from bulkbind.wire import Page
 
 
 class Attacher(Protocol):
@@ -29,6 +31,14 @@ class Attacher(Protocol):
         """Send one request, once; what went wrong is in the reply."""
         ...
 
+    async def attached_page(self, target: Target, offset: int) -> Page:
+        """Read a page of what a target's plug-in is attached to."""
+        ...
+
+    async def apis_page(self, instance_id: str, offset: int) -> Page:
+        """Read a page of a gateway's APIs."""
+        ...
+
 
 class Turns(Protocol):
     """The pace of one account."""
@@ -37,8 +47,14 @@ class Turns(Protocol):
         """Wait for a turn and a slot; hold the slot while the block runs."""
         ...
 
-    def pause(self, seconds: float) -> None:
-        """Give no turn for some seconds."""
+    def accepted(self) -> None:
+        """Hear that a request was answered, and not for its speed."""
+        ...
+
+    def throttled(
+        self, *, left_at: float, told: tuple[int, float] | None, pause_s: float
+    ) -> None:
+        """Hear that a request was refused as too fast."""
         ...
 
 
@@ -64,9 +80,13 @@ class Recorder(Protocol):
         ...
 
     async def answer(
-        self, answer: Record, *, settled: bool, bound: int, failed: int
+        self, *records: Record, settled: bool, bound: int, failed: int
     ) -> None:
-        """Write down what came back, and where the batch stands now."""
+        """Write down what came back or was read, and where the batch stands now."""
+        ...
+
+    async def count_read(self, invocation: int) -> None:
+        """Count a page of a list that was read."""
         ...
 
     async def mark(self, batch: int, *, bound: int, failed: int) -> None:
@@ -112,7 +132,7 @@ class RunSettings:
     concurrency: int = 8
     """Requests that may be out at once, over all accounts."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    lane_failures: int = 3
-    """Batches given up in a row before a lane is parked."""
     take_failed: bool = False
     """Also send rows that an earlier invocation saw refused."""
+    max_failed: MaxFailed | None = None
+    """Rows that may be refused before the run stops; None: all may."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bulkbind.sandbox.answers import Effect
 from bulkbind.sandbox.faults import Fault
 
 
@@ -20,8 +21,10 @@ class Entry(NamedTuple):
     env_id: str
     ids: tuple[str, ...]
     fault: Fault
+    """Acted out on it."""
     status: int
     """What the rules said, whatever was answered; 0: they were not asked."""
+    effect: Effect = Effect.NONE
 
 
 @dataclass(slots=True)
@@ -29,16 +32,22 @@ class Counters:
     """What a sandbox has seen since it started."""
 
     requests: Counter[str] = field(default_factory=Counter)
-    """By route name (the keys of the tables in ``app.py``), any answer; refused by
-    the front gateway: under ``unauthorized``, ``throttled``, ``no_route``."""
+    """By route name (the tables in ``routes.py``), any answer; refused by the
+    front gateway: under ``unauthorized``, ``throttled``, ``no_route``."""
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """By route name and answered status; 0: the connection was cut."""
+    """By route name and answered status; 0: the connection was cut, before the answer
+    or within it."""
     ids_posted: int = 0
     """Ids in the bodies of attaches and detaches."""
     overlaps: int = 0
     """Changes that came while another was under way on their gateway."""
     max_parallel_per_gateway: int = 0
     faults: Counter[Fault] = field(default_factory=Counter)
+    """How often each was acted out. One that could not be (a hint where nothing was
+    refused, half a receipt of a detach) counts as none."""
+    conditions: Counter[str] = field(default_factory=Counter)
+    """Requests refused by a condition: ``away``, ``locked``, ``upgrading``,
+    ``token_life``."""
 
     @property
     def attaches(self) -> int:

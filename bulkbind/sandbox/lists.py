@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from bulkbind.sandbox import answers, records
-from bulkbind.sandbox.answers import Answer, Refused, Rules
+from bulkbind.sandbox.answers import Answer, Blame, Refused, Rules
 from bulkbind.sandbox.state import answered, find_env, find_instance, find_plugin
 from bulkbind.sandbox.world import (
     Api,
@@ -17,6 +17,7 @@ from bulkbind.sandbox.world import (
     Instance,
     Page,
     Plugin,
+    Shown,
     Window,
     World,
 )
@@ -34,9 +35,11 @@ class Ask(NamedTuple):
     """``project_id``, ``instance_id``, and what else the route names."""
     query: Mapping[str, str]
     rules: Rules = Rules()
+    shown: Shown | None = None
+    """Where bindings are looked up, if the world is ahead of what is shown."""
 
 
-def window(query: Mapping[str, str]) -> Window:
+def window(query: Mapping[str, str], *, most: int = MAX_LIMIT) -> Window:
     """Read the paging parameters; what is out of range is set right, silently.
 
     Source: OTC: negative offset -> 0; limit <= 0 -> 20, > 500 -> 500.
@@ -45,7 +48,11 @@ def window(query: Mapping[str, str]) -> Window:
     limit = _integer(query, "limit", default=DEFAULT_LIMIT)
     if limit <= 0:
         limit = DEFAULT_LIMIT
-    return Window(max(0, offset), min(limit, MAX_LIMIT))
+    return Window(max(0, offset), min(limit, most))
+
+
+def _window(ask: Ask) -> Window:
+    return window(ask.query, most=ask.rules.page_limit)
 
 
 def _integer(query: Mapping[str, str], name: str, *, default: int) -> int:
@@ -70,7 +77,9 @@ def attached_apis(world: World, ask: Ask) -> Answer:
     choice = _choose(world, instance, ask.query)
     page: Page[Bound] = Page(0, ())
     if choice:
-        page = world.attached_apis(plugin, choice=choice, window=window(ask.query))
+        page = (ask.shown or world).attached_apis(
+            plugin, choice=choice, window=_window(ask)
+        )
     items = [records.plugin_api(instance, item.api, bound=item) for item in page.items]
     return _listing("apis", page.total, items)
 
@@ -89,8 +98,8 @@ def attachable_apis(world: World, ask: Ask) -> Answer:
     choice = _choose(world, instance, ask.query)
     page: Page[Api] = Page(0, ())
     if choice:
-        page = world.attachable_apis(
-            instance, plugin=plugin, choice=choice, window=window(ask.query)
+        page = (ask.shown or world).attachable_apis(
+            instance, plugin=plugin, choice=choice, window=_window(ask)
         )
     items = [records.plugin_api(instance, api, bound=None) for api in page.items]
     return _listing("apis", page.total, items)
@@ -102,12 +111,12 @@ def attached_plugins(world: World, ask: Ask) -> Answer:
     _, api = _find_api(world, ask)
     wanted = [
         bound
-        for bound in world.bindings_of(api)
+        for bound in (ask.shown or world).bindings_of(api)
         if _is_plugin(bound.plugin, ask.query)
         and ask.query.get("env_id") in {None, "", bound.env.env_id}
         and ask.query.get("env_name") in {None, "", bound.env.name}
     ]
-    return _paged("plugins", wanted, ask.query, show=records.attached_plugin)
+    return _paged("plugins", wanted, ask, show=records.attached_plugin)
 
 
 @answered
@@ -117,7 +126,7 @@ def attachable_plugins(world: World, ask: Ask) -> Answer:
     env_id = ask.query.get("env_id")
     taken = {
         bound.plugin.no
-        for bound in world.bindings_of(api)
+        for bound in (ask.shown or world).bindings_of(api)
         if env_id in {None, "", bound.env.env_id}
     }
     wanted = [
@@ -125,7 +134,7 @@ def attachable_plugins(world: World, ask: Ask) -> Answer:
         for plugin in world.plugins(instance)
         if plugin.no not in taken and _is_plugin(plugin, ask.query)
     ]
-    return _paged("plugins", wanted, ask.query, show=records.plugin)
+    return _paged("plugins", wanted, ask, show=records.plugin)
 
 
 def _is_plugin(plugin: Plugin, query: Mapping[str, str]) -> bool:
@@ -186,7 +195,7 @@ def instances(world: World, ask: Ask) -> Answer:
     return _paged(
         "instances",
         wanted,
-        ask.query,
+        ask,
         show=lambda instance: records.instance(instance, project_id=project_id),
     )
 
@@ -205,7 +214,7 @@ def plugins(world: World, ask: Ask) -> Answer:
     """List a gateway's plug-ins. Source: OTC ListPlugins."""
     found = find_instance(world, ask.path["instance_id"])
     wanted = [one for one in world.plugins(found) if _is_plugin(one, ask.query)]
-    return _paged("plugins", wanted, ask.query, show=records.plugin)
+    return _paged("plugins", wanted, ask, show=records.plugin)
 
 
 @answered
@@ -222,7 +231,7 @@ def envs(world: World, ask: Ask) -> Answer:
     wanted: list[Env] = [
         env for env in world.envs(found) if ask.query.get("name", "") in env.name
     ]
-    return _paged("envs", wanted, ask.query, show=records.env)
+    return _paged("envs", wanted, ask, show=records.env)
 
 
 @answered
@@ -232,7 +241,7 @@ def apis(world: World, ask: Ask) -> Answer:
     choice = _choose(world, found, ask.query, api="")
     page: Page[Api] = Page(0, ())
     if choice:
-        page = world.apis(found, choice=choice, window=window(ask.query))
+        page = world.apis(found, choice=choice, window=_window(ask))
     items = [records.api(found, item) for item in page.items]
     return _listing("apis", page.total, items)
 
@@ -254,25 +263,25 @@ def api_groups(world: World, ask: Ask) -> Answer:
         if ask.query.get("id") in {None, "", group["id"]}
         and _is_named(group["name"], ask.query, "name")
     ]
-    return _paged("groups", wanted, ask.query, show=lambda item: item)
+    return _paged("groups", wanted, ask, show=lambda item: item)
 
 
 def _find_api(world: World, ask: Ask) -> tuple[Instance, Api]:
     found = find_instance(world, ask.path["instance_id"])
     item = world.find_api(found, api_id=ask.path["api_id"])
     if item is None:
-        raise Refused(answers.no_api(ask.path["api_id"], rules=ask.rules))
+        raise Refused(answers.no_api(Blame([ask.path["api_id"]]), rules=Rules()))
     return found, item
 
 
 def _paged(
     key: str,
     wanted: Sequence[T],
-    query: Mapping[str, str],
+    ask: Ask,
     *,
     show: Callable[[T], dict[str, Any]],
 ) -> Answer:
-    offset, limit = window(query)
+    offset, limit = _window(ask)
     part = wanted[offset : offset + limit]
     return _listing(key, len(wanted), (show(item) for item in part))
 

@@ -51,6 +51,7 @@ class MemoryGround:
         self._last_attach_no = 0
         self._planted: dict[Planted, None] = {}
         self._planting = ""
+        self._weather = ""
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
@@ -87,6 +88,14 @@ class MemoryGround:
                 plugin = Plugin(self._next_no(), plugin_id, plugin_type)
                 held.plugins[plugin_id] = plugin
                 self._home[plugin.no] = instance_id
+
+    def kept_weather(self) -> str:
+        """Return the text of the weather that belongs to this world; empty: none."""
+        return self._weather
+
+    def keep_weather(self, text: str) -> None:
+        """Give the world a weather; empty: none."""
+        self._weather = text
 
     def published_slots(self) -> Iterator[PublishedSlot]:
         """Yield every published slot, once each, in no promised order."""

@@ -11,6 +11,7 @@ from bulkbind.sandbox.app import Front
 from bulkbind.sandbox.counters import Counters, Entry
 from bulkbind.sandbox.memory import MemoryWorld
 from bulkbind.sandbox.options import Clock, SandboxOptions
+from bulkbind.sandbox.service import Service
 from bulkbind.sandbox.sqlite import SqliteWorld
 
 #: How many changes a journal remembers.
@@ -32,6 +33,8 @@ class Sandbox:
 
     Raises:
         StateError: The world file cannot be used, or the port is taken.
+        ValueError: The shares of faults are more than 1 together, or the weather that
+            the world keeps cannot be read.
     """
 
     def __init__(
@@ -44,15 +47,17 @@ class Sandbox:
         clock: Clock | None = None,
     ) -> None:
         self.world = MemoryWorld() if path is None else SqliteWorld(path)
-        self._front = Front(
+        clock = clock or Clock()
+        self._service = Service(
             self.world,
             options=options or SandboxOptions(),
+            started=clock.monotonic(),
             journal=JOURNAL if journal else 0,
-            clock=clock or Clock(),
         )
         self._port = port
+        front = Front(self._service, clock=clock)
         self._runner = web.AppRunner(
-            self._front.application(), access_log=None, shutdown_timeout=CLOSING_S
+            front.application(), access_log=None, shutdown_timeout=CLOSING_S
         )
 
     async def __aenter__(self) -> Self:
@@ -87,9 +92,9 @@ class Sandbox:
     @property
     def counters(self) -> Counters:
         """What has been seen so far."""
-        return self._front.counters
+        return self._service.counters
 
     @property
     def journal(self) -> Sequence[Entry]:
         """The changes that came, oldest first; empty unless asked for."""
-        return tuple(self._front.journal)
+        return tuple(self._service.journal)

@@ -72,6 +72,23 @@ class SqliteGround(SqliteFile):
                 (instances[instance_id], plugin_id, plugin_type),
             )
 
+    def kept_weather(self) -> str:
+        """Return the text of the weather that belongs to this world; empty: none."""
+        return self._meta("weather")
+
+    def keep_weather(self, text: str) -> None:
+        """Give the world a weather; empty: none."""
+        with self.atomic():
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('weather', ?)", (text,)
+            )
+
+    def _meta(self, key: str) -> str:
+        row = self._db.execute(
+            "SELECT value FROM meta WHERE key = ?", (key,)
+        ).fetchone()
+        return str(row[0]) if row else ""
+
     def published_slots(self) -> Iterator[PublishedSlot]:
         """Yield every published slot, once each, in no promised order."""
         for row in self._db.execute(ALL_PUBLISHED):
@@ -81,9 +98,7 @@ class SqliteGround(SqliteFile):
 
     def planting(self) -> str:
         """Return the parameters of the choice that was planted; empty: none."""
-        query = "SELECT value FROM meta WHERE key = 'planting'"
-        row = self._db.execute(query).fetchone()
-        return str(row[0]) if row else ""
+        return self._meta("planting")
 
     def planted(self) -> Sequence[Planted]:
         """Return what was planted, in no promised order."""

@@ -2,20 +2,22 @@
 
 Rules of this file: no I/O, no event loop, no clock, no chance. Whoever calls sees to
 it that one gateway runs one change at a time. A rule refuses before it changes
-anything: an answer of 4xx has had no effect.
+anything: an answer of 4xx has had no effect, unless ``Rules.on_bad`` says otherwise.
 
 Source: apig-contract.md sections 1 and 3; SEED "Binding a Plug-in to APIs".
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
+from itertools import takewhile
 from typing import Any, NamedTuple, ParamSpec
 
 import msgspec
 
 from bulkbind.model import MAX_API_IDS
 from bulkbind.sandbox import answers, records
-from bulkbind.sandbox.answers import Answer, Refused, Rules
+from bulkbind.sandbox.answers import Answer, Blame, Effect, Refused, Rules
 from bulkbind.sandbox.world import Binding, Env, Instance, Plugin, Slot, World
 
 P = ParamSpec("P")
@@ -30,6 +32,20 @@ class Change(NamedTuple):
     now_ns: int
     """Nanoseconds since the epoch, UTC."""
     rules: Rules = Rules()
+    failing: frozenset[str] = frozenset()
+    """API ids that an attach fails to bind, for no fault of theirs."""
+
+
+class _Sorted(NamedTuple):
+    """The ids of an attach, each list in the request's order."""
+
+    good: list[str]
+    missing: list[str]
+    offline: list[str]
+    failing: list[str]
+
+    def bad(self) -> set[str]:
+        return {*self.missing, *self.offline, *self.failing}
 
 
 def answered(rule: Callable[P, Answer]) -> Callable[P, Answer]:
@@ -61,11 +77,16 @@ def attach_apis(world: World, change: Change) -> Answer:
         slots = world.slots(
             instance, env=env, plugin_type=plugin.plugin_type, api_ids=api_ids
         )
-        _refuse_bad(api_ids, slots, rules=change.rules)
-        attached = _bind(
-            world, [slots[api_id] for api_id in api_ids], plugin, env, change
-        )
-    return Answer(201, {"attached_plugins": attached})
+        ids = _sort_out(api_ids, slots, failing=change.failing)
+        taken = _taken(api_ids, ids, plugin=plugin, rules=change.rules)
+        attached = _bind(world, [slots[one] for one in taken], plugin, env, change)
+    effect = _effect(taken, api_ids)
+    if ids.bad() and change.rules.on_bad in {"bind_good", "bind_until"}:
+        return replace(_blame(ids, plugin=plugin, rules=change.rules), effect=effect)
+    if ids.bad() and change.rules.on_bad == "bindings_named":
+        failing = [slots[api_id] for api_id in ids.failing]
+        attached += _claimed(failing, plugin, env, change)
+    return Answer(201, _told(ids, attached, rules=change.rules), effect=effect)
 
 
 @answered
@@ -85,9 +106,10 @@ def attach_plugins(world: World, change: Change) -> Answer:
             slots = world.slots(
                 instance, env=env, plugin_type=plugin.plugin_type, api_ids=[api_id]
             )
-            _refuse_bad([api_id], slots, rules=change.rules)
+            ids = _sort_out([api_id], slots)
+            _taken([api_id], ids, plugin=plugin, rules=Rules(hint=change.rules.hint))
             attached += _bind(world, [slots[api_id]], plugin, env, change)
-    return Answer(201, {"attached_plugins": attached})
+    return Answer(201, {"attached_plugins": attached}, effect=Effect.WHOLE)
 
 
 @answered
@@ -106,7 +128,7 @@ def detach_apis(world: World, change: Change) -> Answer:
         )
         taken = _bound_slots(api_ids, slots, plugin=plugin, rules=change.rules)
         world.unbind(plugin, env=env, api_nos=taken)
-    return Answer(204)
+    return Answer(204, effect=Effect.WHOLE)
 
 
 @answered
@@ -131,7 +153,7 @@ def detach_plugins(world: World, change: Change) -> Answer:
             )
         for plugin in plugins:
             world.unbind(plugin, env=env, api_nos=sorted(taken))
-    return Answer(204)
+    return Answer(204, effect=Effect.WHOLE)
 
 
 # --- looking up, or refusing ----------------------------------------------------------
@@ -161,16 +183,100 @@ def find_env(world: World, instance: Instance, env_id: str) -> Env:
     return env
 
 
-def _refuse_bad(
-    api_ids: Sequence[str], slots: Mapping[str, Slot], *, rules: Rules
-) -> None:
-    """Refuse the request if one API is bad; the first in its order is named."""
+def _sort_out(
+    api_ids: Sequence[str],
+    slots: Mapping[str, Slot],
+    *,
+    failing: frozenset[str] = frozenset(),
+) -> _Sorted:
+    ids = _Sorted([], [], [], [])
     for api_id in api_ids:
         if api_id not in slots:
-            raise Refused(answers.no_api(api_id, rules=rules))
-    for api_id in api_ids:
-        if not slots[api_id].published:
-            raise Refused(answers.not_published(api_id, rules=rules))
+            ids.missing.append(api_id)
+        elif not slots[api_id].published:
+            ids.offline.append(api_id)
+        elif api_id in failing:
+            ids.failing.append(api_id)
+        else:
+            ids.good.append(api_id)
+    return ids
+
+
+def _taken(
+    api_ids: Sequence[str], ids: _Sorted, *, plugin: Plugin, rules: Rules
+) -> list[str]:
+    """Pick the ids to bind, or refuse."""
+    bad = ids.bad()
+    if bad and rules.on_bad == "refuse":
+        raise Refused(_blame(ids, plugin=plugin, rules=rules))
+    if rules.on_bad == "bind_until":
+        return list(takewhile(lambda api_id: api_id not in bad, api_ids))
+    return ids.good
+
+
+def _blame(ids: _Sorted, *, plugin: Plugin, rules: Rules) -> Answer:
+    """Refuse for the APIs at fault: those that do not exist come first."""
+    if ids.missing:
+        blame = Blame(ids.missing, ids.good, plugin.plugin_id)
+        return answers.no_api(blame, rules=rules)
+    if ids.offline:
+        blame = Blame(ids.offline, ids.good, plugin.plugin_id)
+        return answers.not_published(blame, rules=rules)
+    return answers.OVERLAP
+
+
+def _effect(taken: Sequence[str], api_ids: Sequence[str]) -> Effect:
+    if len(taken) == len(api_ids):
+        return Effect.WHOLE
+    return Effect.PART if taken else Effect.NONE
+
+
+# --- failures told in a 201 -----------------------------------------------------------
+
+
+def _told(
+    ids: _Sorted, attached: list[dict[str, Any]], *, rules: Rules
+) -> dict[str, Any]:
+    """Make the body of a 201: as documented, or with failures in a shape of its own.
+
+    Source: apig-contract.md 3.4 (TF reads ``bindings``) and 2.2 (BatchPublish).
+    """
+    if rules.on_bad in {"bindings", "bindings_named"} and ids.bad():
+        results = [
+            {"api_id": one, "binding_result": {"status": "SUCCESS"}} for one in ids.good
+        ]
+        results += [
+            {"api_id": one, "binding_result": {"status": "FAILED", **why}}
+            for one, why in _failures(ids)
+        ]
+        return {"attached_plugins": attached, "bindings": results}
+    if rules.on_bad == "lists" and ids.bad():
+        failure = [
+            {"api_id": one, "api_name": f"api_{one}", **why}
+            for one, why in _failures(ids)
+        ]
+        return {"success": attached, "failure": failure}
+    return {"attached_plugins": attached}
+
+
+def _failures(ids: _Sorted) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    rules = Rules()
+    for api_id in ids.missing:
+        yield api_id, answers.no_api(Blame([api_id]), rules=rules).body or {}
+    for api_id in ids.offline:
+        yield api_id, answers.not_published(Blame([api_id]), rules=rules).body or {}
+    for api_id in ids.failing:
+        yield api_id, answers.OVERLAP.body or {}
+
+
+def _claimed(
+    slots: list[Slot], plugin: Plugin, env: Env, change: Change
+) -> list[dict[str, Any]]:
+    """Make records of bindings that were not made."""
+    bindings = [Binding(slot.api_no, 0, change.now_ns) for slot in slots]
+    return records.receipts(
+        plugin, env=env, slots=slots, bindings=bindings, now_ns=change.now_ns
+    )
 
 
 def _read_body(change: Change, *, field: str) -> tuple[str, list[str]]:
@@ -220,9 +326,10 @@ def _bound_slots(
     api_ids: Sequence[str], slots: Mapping[str, Slot], *, plugin: Plugin, rules: Rules
 ) -> list[int]:
     """Pick the APIs the plug-in is bound to; what must not be detached is refused."""
-    for api_id in api_ids:
-        if api_id not in slots:
-            raise Refused(answers.no_api(api_id, rules=rules))
+    missing = [api_id for api_id in api_ids if api_id not in slots]
+    if missing:
+        blame = Blame(missing, list(slots), plugin.plugin_id)
+        raise Refused(answers.no_api(blame, rules=rules))
     bound = [slots[one].api_no for one in api_ids if slots[one].plugin_no == plugin.no]
     if rules.unbound_detach == "refuse" and len(bound) < len(api_ids):
         raise Refused(answers.invalid("api_ids"))

@@ -123,7 +123,27 @@ class ApiChoice(NamedTuple):
     """Published there; in a list of bindings: bound there."""
 
 
-class World(Protocol):
+class Shown(Protocol):
+    """The lists of bindings, which may lag behind the bindings themselves."""
+
+    def attached_apis(
+        self, plugin: Plugin, *, choice: ApiChoice, window: Window
+    ) -> Page[Bound]:
+        """List a plug-in's bindings, by environment, then by API."""
+        ...
+
+    def attachable_apis(
+        self, instance: Instance, *, plugin: Plugin, choice: ApiChoice, window: Window
+    ) -> Page[Api]:
+        """List the APIs published in ``choice.env`` without this plug-in there."""
+        ...
+
+    def bindings_of(self, api: Api) -> Sequence[Bound]:
+        """List an API's bindings, by environment, then by plug-in type."""
+        ...
+
+
+class World(Shown, Protocol):
     """What the rules need to know, and what they may change.
 
     Every ``Sequence`` comes in the order of the things' numbers, APIs in lists of
@@ -168,26 +188,14 @@ class World(Protocol):
         """List a gateway's APIs."""
         ...
 
-    def attached_apis(
-        self, plugin: Plugin, *, choice: ApiChoice, window: Window
-    ) -> Page[Bound]:
-        """List a plug-in's bindings, by environment, then by API."""
-        ...
-
-    def attachable_apis(
-        self, instance: Instance, *, plugin: Plugin, choice: ApiChoice, window: Window
-    ) -> Page[Api]:
-        """List the APIs published in ``choice.env`` without this plug-in there."""
-        ...
-
-    def bindings_of(self, api: Api) -> Sequence[Bound]:
-        """List an API's bindings, by environment, then by plug-in type."""
-        ...
-
     def slots(
         self, instance: Instance, *, env: Env, plugin_type: str, api_ids: Sequence[str]
     ) -> Mapping[str, Slot]:
         """Look up the slots of those APIs that exist, by API id."""
+        ...
+
+    def kept_weather(self) -> str:
+        """Return the text of the weather that belongs to this world; empty: none."""
         ...
 
     def last_attach_no(self) -> int:
@@ -242,6 +250,13 @@ class Ground(Protocol):
 
     def add_plugins(self, plugins: Iterable[PluginSeed]) -> None:
         """Make plug-ins exist; one that exists keeps its type."""
+        ...
+
+    def keep_weather(self, text: str) -> None:
+        """Give the world a weather, as ``parse_weather`` reads it; empty: none.
+
+        It holds for every sandbox on this world that is given no other.
+        """
         ...
 
     def published_slots(self) -> Iterator[PublishedSlot]:

@@ -14,6 +14,7 @@ from bulkbind.settings.units import parse_rate as parse_rate
 from bulkbind.settings.values import SANDBOX as SANDBOX
 from bulkbind.settings.values import SANDBOX_PROJECT as SANDBOX_PROJECT
 from bulkbind.settings.values import AccountSettings as AccountSettings
+from bulkbind.settings.values import Hint as Hint
 from bulkbind.settings.values import JobSettings as JobSettings
 from bulkbind.settings.values import OnInvalid as OnInvalid
 from bulkbind.settings.values import SandboxSettings as SandboxSettings

@@ -18,7 +18,7 @@ from pydantic import (
 from bulkbind.errors import SettingsError
 from bulkbind.model import ID_COLUMNS, MAX_API_IDS
 from bulkbind.settings.tool import installed_version
-from bulkbind.settings.units import parse_duration, parse_rate
+from bulkbind.settings.units import parse_duration, parse_rate, parse_share
 from bulkbind.settings.values import (
     DEFAULT_BUSY_TIMEOUT_S,
     DEFAULT_CONCURRENCY,
@@ -26,6 +26,7 @@ from bulkbind.settings.values import (
     DEFAULT_RATE,
     DEFAULT_TIMEOUT_S,
     SANDBOX,
+    Hint,
 )
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -46,6 +47,13 @@ def _text_of(parse: Callable[[str], Any]) -> Callable[[object], object]:
         return parse(str(value)) if not isinstance(value, tuple) else value
 
     return read
+
+
+def _joined(value: object) -> object:
+    """Take a list of texts as the one text it would be with commas."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return value
 
 
 def _check_endpoint(value: str) -> str:
@@ -144,6 +152,14 @@ class RetrySection(_Section):
     busy_timeout: Annotated[Duration, Field(ge=0, le=86_400)] = DEFAULT_BUSY_TIMEOUT_S
 
 
+class StopSection(_Section):
+    """``[stop]``: what stops a run."""
+
+    max_failed: Annotated[
+        tuple[float, bool] | None, BeforeValidator(_text_of(parse_share))
+    ] = None
+
+
 class ReportSection(_Section):
     """``[report]``: what to write where."""
 
@@ -160,6 +176,8 @@ class SandboxSection(_Section):
     rate: RateValue = (0, 1.0)
     errors: Share = 0.0
     lost: Share = 0.0
+    faults: Annotated[str, BeforeValidator(_joined)] = ""
+    hint: Hint = "present"
     seed: Count = 0
 
 
@@ -180,6 +198,7 @@ class JobFile(_Section):
     plan: PlanSection = PlanSection()
     pace: PaceSection = PaceSection()
     retry: RetrySection = RetrySection()
+    stop: StopSection = StopSection()
     report: ReportSection = ReportSection()
     sandbox: SandboxSection = SandboxSection()
 

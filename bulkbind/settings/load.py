@@ -78,6 +78,7 @@ _REVISABLE = frozenset(
         "retry.max_attempts",
         "retry.timeout",
         "retry.busy_timeout",
+        "stop.max_failed",
         "note",
     }
 )
@@ -96,7 +97,7 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
     others += [name for name, what in _fixed(overrides) if what]
     if others:
         problem = (
-            f"{', '.join(others)}: the plan stands, and only pace, retries and note can"
+            f"{', '.join(others)}: the plan stands, and only pace, retries, stop rules and note can"
             " be given anew; start a new run to change it"
         )
         raise SettingsError([problem])
@@ -123,6 +124,9 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
             job.retry.busy_timeout
             if "retry.busy_timeout" in given
             else settings.busy_timeout_s
+        ),
+        max_failed=(
+            job.stop.max_failed if "stop.max_failed" in given else settings.max_failed
         ),
         note=job.note if "note" in given else settings.note,
     )
@@ -201,6 +205,7 @@ def _assemble(
         max_attempts=job.retry.max_attempts,
         timeout_s=job.retry.timeout,
         busy_timeout_s=job.retry.busy_timeout,
+        max_failed=job.stop.max_failed,
         report_dir=base / job.report.dir if job.report.dir else None,
         report_formats=tuple(job.report.formats),
         sandbox=SandboxSettings(
@@ -210,6 +215,8 @@ def _assemble(
             rate=job.sandbox.rate,
             errors=job.sandbox.errors,
             lost=job.sandbox.lost,
+            faults=job.sandbox.faults,
+            hint=job.sandbox.hint,
             seed=job.sandbox.seed,
         ),
         rehearsal=rehearsal,

@@ -8,6 +8,7 @@ _WINDOWS |= dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0)
 _WINDOWS |= dict.fromkeys(("hour", "hours"), 3600.0)
 
 _RATE = re.compile(r"\s*(\d+)\s*/\s*(\d*)\s*([a-z]+)\s*", re.IGNORECASE)
+_SHARE = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*(%?)\s*")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 #: A faster rate than any gateway answers; more is a slip of the hand.
@@ -49,3 +50,25 @@ def parse_duration(text: str | float) -> float:
         message = f'{text!r} is no duration; write 90, "90s", "30min" or "2h"'
         raise ValueError(message)
     return float(match[1]) * unit
+
+
+def parse_share(text: str | float) -> tuple[float, bool]:
+    """Read a count of rows (``20``) or a share of them (``5 %``).
+
+    Returns:
+        The count and False, or the share from 0 to 1 and True.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    match = _SHARE.fullmatch(str(text))
+    if not match:
+        message = f'{text!r}: write a number of rows, or a share such as "5 %"'
+        raise ValueError(message)
+    number = float(match[1])
+    if not match[2]:
+        return number, False
+    if number > 100:  # noqa: PLR2004 - per cent
+        message = f"{text!r}: at most 100 %"
+        raise ValueError(message)
+    return number / 100, True

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from bulkbind.model import DEFAULT_ACCOUNT, MAX_API_IDS, Action
 from bulkbind.plan import OnConflict
@@ -29,6 +30,9 @@ DEFAULT_BUSY_TIMEOUT_S = 1800.0
 
 #: Stands in where the sandbox is asked without a project.
 SANDBOX_PROJECT = "0" * 32
+
+
+Hint = Literal["present", "absent", "lying", "all", "plugin"]
 
 
 class OnInvalid(StrEnum):
@@ -69,6 +73,12 @@ class SandboxSettings:
     """Share of attaches answered with a 500 and without effect, 0 to 1."""
     lost: float = 0.0
     """Share of attaches whose answer is cut off after the effect, 0 to 1."""
+    faults: str = ""
+    """A scenario, or faults with shares, as ``parse_weather`` of the sandbox reads
+    them; empty: what the world keeps, which is none unless it was told so."""
+    hint: Hint = "present"
+    """Whom a refusal names: the first API at fault, nobody, a good API of the
+    request, every API at fault, or the plug-in."""
     seed: int = 0
 
 
@@ -101,6 +111,8 @@ class JobSettings:
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     timeout_s: float = DEFAULT_TIMEOUT_S
     busy_timeout_s: float = DEFAULT_BUSY_TIMEOUT_S
+    max_failed: tuple[float, bool] | None = None
+    """Rows, or a share of them (True), that may be refused; None: all may."""
     report_dir: Path | None = None
     report_formats: tuple[str, ...] = ("csv", "jsonl")
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)

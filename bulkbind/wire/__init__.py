@@ -10,6 +10,14 @@ Assumed, because no page says it: records may come in any order (they are matche
 ``api_id``), a field of a record may be missing, and unknown fields may appear.
 """
 
+from bulkbind.wire.lists import Attached as Attached
+from bulkbind.wire.lists import KnownApi as KnownApi
+from bulkbind.wire.lists import Listing as Listing
+from bulkbind.wire.lists import Page as Page
+from bulkbind.wire.lists import apis_url as apis_url
+from bulkbind.wire.lists import attached_url as attached_url
+from bulkbind.wire.lists import read_apis as read_apis
+from bulkbind.wire.lists import read_attached as read_attached
 from bulkbind.wire.plugin import METHODS as METHODS
 from bulkbind.wire.plugin import plugin_body as plugin_body
 from bulkbind.wire.plugin import plugin_path as plugin_path

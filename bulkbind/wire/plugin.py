@@ -1,12 +1,12 @@
 """Attach and detach: path, body, answer. Source: apig-contract 1.2, 1.3, 3."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 import msgspec
 
-from bulkbind.model import Action, OurCode, Receipt, Reply, Target
+from bulkbind.model import Action, OurCode, Receipt, Refusal, Reply, Target
 from bulkbind.wire.text import scrub
 
 METHODS = {Action.ATTACH: "POST", Action.DETACH: "PUT"}
@@ -21,7 +21,7 @@ _TITLE = re.compile(rb"(?is)<title[^>]{0,200}>(.{0,1000}?)</title>")
 _MAX_FACTS = 128
 
 #: What a body that is not as promised makes the decoder raise.
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Record(msgspec.Struct):
@@ -32,8 +32,28 @@ class _Record(msgspec.Struct):
     env_name: str | None = None
 
 
+class _Result(msgspec.Struct):
+    status: str | None = None
+    error_code: str | None = None
+    error_msg: str | None = None
+
+
+class _Binding(msgspec.Struct):
+    api_id: str | None = None
+    binding_result: _Result | None = None
+
+
+class _Failure(msgspec.Struct):
+    api_id: str | None = None
+    error_code: str | None = None
+    error_msg: str | None = None
+
+
 class _Attached(msgspec.Struct):
     attached_plugins: list[_Record] = []
+    bindings: list[_Binding] = []
+    success: list[_Record] = []
+    failure: list[_Failure] = []
 
 
 class _Refused(msgspec.Struct):
@@ -83,15 +103,16 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         return _read_receipts(body, request_id)
     if status < _MULTIPLE_CHOICES:
         return Reply(status, request_id=request_id)
-    return _read_refusal(status, headers, body, request_id)
+    return read_refusal(status, headers, body)
 
 
 def _read_receipts(body: bytes, request_id: str) -> Reply:
     try:
-        records = _ATTACHED.decode(body).attached_plugins
-    except _UNREADABLE as error:
+        attached = _ATTACHED.decode(body)
+    except UNREADABLE as error:
         message = f"the 201 cannot be read: {scrub(str(error))}"
         return Reply(_CREATED, OurCode.REPLY_MALFORMED, message, request_id)
+    records = attached.attached_plugins + attached.success
     first = records[0] if records else _Record()
     return Reply(
         _CREATED,
@@ -104,6 +125,29 @@ def _read_receipts(body: bytes, request_id: str) -> Reply:
         ),
         plugin_name=scrub(first.plugin_name or ""),
         env_name=scrub(first.env_name or ""),
+        refusals=tuple(_refusals(attached)),
+    )
+
+
+def _refusals(attached: _Attached) -> Iterator[Refusal]:
+    """Read the failures that no page documents, should a 201 ever hold them.
+
+    Source: apig-contract 3.4: a vendor client looks for ``bindings[].binding_result``;
+    sibling calls have ``success`` and ``failure`` lists.
+    """
+    for binding in attached.bindings:
+        result = binding.binding_result
+        if result is not None and (result.status or "").upper() == "FAILED":
+            yield _refusal(binding.api_id, result.error_code, result.error_msg)
+    for failure in attached.failure:
+        yield _refusal(failure.api_id, failure.error_code, failure.error_msg)
+
+
+def _refusal(api_id: str | None, code: str | None, message: str | None) -> Refusal:
+    return Refusal(
+        api_id or "",
+        scrub(code or "")[:64],
+        scrub(message or "") or "the 201 says that this API failed",
     )
 
 
@@ -118,12 +162,12 @@ def _tidy(receipts: list[Receipt]) -> tuple[Receipt, ...]:
     )
 
 
-def _read_refusal(
-    status: int, headers: Mapping[str, str], body: bytes, request_id: str
-) -> Reply:
+def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    """Read an answer that is not the one hoped for, whatever its body is."""
+    request_id = scrub(headers.get("X-Request-Id", ""))
     try:
         refused = _REFUSED.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         refused = _Refused()
     code = scrub(refused.error_code or "")[:64]
     message = refused.error_msg or ("" if code else _describe(headers, body))

@@ -275,3 +275,66 @@ def test_attach_ids_differ_and_have_32_hexadecimal_digits():
 
     assert all(len(one) == 32 and int(one, 16) for one in ids)
     assert all(a != b for a, b in pairwise(sorted(ids)))
+
+
+# --- an attach that names an API at fault ---------------------------------------------
+
+MIXED = ["api0", "nope", "api1", "draft", "api2"]
+
+
+@pytest.mark.parametrize(
+    ("on_bad", "status", "effect", "taken"),
+    [
+        ("refuse", 404, "none", set()),
+        ("bind_good", 404, "part", {"api0", "api1", "api2"}),
+        ("bind_until", 404, "part", {"api0"}),
+        ("omit", 201, "part", {"api0", "api1", "api2"}),
+        ("bindings", 201, "part", {"api0", "api1", "api2"}),
+        ("bindings_named", 201, "part", {"api0", "api1", "api2"}),
+        ("lists", 201, "part", {"api0", "api1", "api2"}),
+    ],
+)
+def test_what_becomes_of_the_good_apis_is_a_rule(world, on_bad, status, effect, taken):
+    answer = send(world, api_ids=MIXED, rules=Rules(on_bad=on_bad))
+
+    assert (answer.status, answer.effect) == (status, effect)
+    assert {api_id for api_id, *_ in bound(world)} == taken
+
+
+@pytest.mark.parametrize("on_bad", ["bind_good", "bind_until", "omit", "bindings"])
+def test_nothing_is_bound_where_every_api_is_at_fault(world, on_bad):
+    answer = send(world, api_ids=["nope", "draft"], rules=Rules(on_bad=on_bad))
+
+    assert answer.effect == "none"
+    assert bound(world) == set()
+
+
+def test_rules_for_bad_apis_change_nothing_without_one(world):
+    plain = send(world, api_ids=["api0", "api1"])
+    for on_bad in ("bind_good", "omit", "bindings", "bindings_named", "lists"):
+        answer = send(world, api_ids=["api0", "api1"], rules=Rules(on_bad=on_bad))
+
+        assert answer == plain
+
+
+def test_an_effect_is_whole_when_all_was_done(world):
+    assert send(world, api_ids=["api0"]).effect == "whole"
+    assert send(world, state.detach_apis, api_ids=["api0"]).effect == "whole"
+    assert send(world, api_ids=["nope"]).effect == "none"
+
+
+@pytest.mark.parametrize(
+    ("hint", "text"),
+    [
+        ("present", "API nope does not exist"),
+        ("all", "API nope,nada does not exist"),
+        ("lying", "API api0 does not exist"),
+        ("plugin", "The API to bind to plugin cors1 does not exist"),
+        ("absent", "The API does not exist"),
+    ],
+)
+@pytest.mark.parametrize("rule", [state.attach_apis, state.detach_apis])
+def test_a_hint_is_a_rule(world, rule, hint, text):
+    answer = send(world, rule, api_ids=["nope", "api0", "nada"], rules=Rules(hint=hint))
+
+    assert refused(answer)[2] == text

@@ -1,0 +1,202 @@
+"""What a reply or a list means for the ids of a batch: records and stops. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from bulkbind.model import (
+    NO_RECEIPTS,
+    Batch,
+    Cause,
+    OurCode,
+    Receipts,
+    Record,
+    RecordKind,
+    Refusal,
+    Reply,
+    Scope,
+    Stop,
+)
+from bulkbind.retry import cause_of, classify
+from bulkbind.wire import Attached, KnownApi, Listing
+
+
+def judge_reply(batch: Batch, intent: Record, reply: Reply, *, at: float) -> Record:
+    """Say what a reply means for the ids that were sent."""
+    receipts = _match(batch, intent.span, reply)
+    scope = classify(reply)
+    unnamed = len(intent.span) - len(receipts.positions)
+    code, message = reply.code, reply.message
+    if scope is Scope.DONE and unnamed and not code:
+        code = OurCode.NOT_NAMED
+        message = f"the receipt leaves out {unnamed} of {len(intent.span)} APIs"
+    return Record(
+        batch=batch.id,
+        kind=RecordKind.ANSWER,
+        invocation=intent.invocation,
+        at=at,
+        span=intent.span,
+        why=intent.why,
+        scope=scope,
+        status=reply.status,
+        code=code,
+        message=message,
+        request_id=reply.request_id,
+        receipts=receipts,
+        plugin_name=reply.plugin_name,
+        env_name=reply.env_name,
+    )
+
+
+def judge_refusals(batch: Batch, answer: Record, reply: Reply) -> Iterator[Record]:
+    """Say which ids an otherwise good answer refuses, one record for each reason."""
+    places = {batch.api_ids[position]: position for position in answer.span}
+    named = set(answer.receipts.positions)
+    reasons: dict[tuple[str, str], list[int]] = {}
+    for refusal in reply.refusals:
+        position = places.get(refusal.api_id)
+        if position is not None and position not in named:
+            reasons.setdefault(_reason(refusal), []).append(position)
+    for (code, message), positions in reasons.items():
+        yield _reading(answer, positions, scope=Scope.ITEM, code=code, message=message)
+
+
+def _reason(refusal: Refusal) -> tuple[str, str]:
+    return refusal.code, refusal.message
+
+
+def judge_presence(
+    batch: Batch, answer: Record, unknown: Iterable[int], listing: Listing
+) -> Record | None:
+    """Say which unknown ids a target's attached list shows; None: not one."""
+    found: list[tuple[int, Attached]] = []
+    for position in unknown:
+        item = listing.items.get(batch.api_ids[position])
+        if isinstance(item, Attached):
+            found.append((position, item))
+    if not found:
+        return None
+    receipts = Receipts(
+        tuple(position for position, _ in found),
+        tuple(item.plugin_attach_id for _, item in found),
+        tuple(item.attached_time for _, item in found),
+    )
+    return _reading(answer, receipts.positions, scope=Scope.DONE, receipts=receipts)
+
+
+def judge_absence(answer: Record, positions: Iterable[int]) -> Record:
+    """End ids that two lists did not show, with the 5xx that was their last answer."""
+    return _reading(
+        answer,
+        positions,
+        scope=Scope.GATEWAY,
+        status=answer.status,
+        code=answer.code,
+        message=f"{answer.message or 'no message'}; then read twice as not bound",
+    )
+
+
+def judge_known(
+    batch: Batch,
+    positions: Iterable[int],
+    *,
+    known: Mapping[str, KnownApi],
+    env_id: str,
+    reading: Record,
+    read_at: str,
+) -> Iterator[Record]:
+    """End ids that the gateway's list of APIs does not have, or not in the environment.
+
+    Args:
+        batch: The batch.
+        positions: Those without an answer of their own.
+        known: The whole list, by API id.
+        env_id: The target's environment.
+        reading: Batch, invocation and time for the records.
+        read_at: When the list was read, for people.
+    """
+    unknown, unpublished = [], []
+    for position in positions:
+        api = known.get(batch.api_ids[position])
+        if api is None:
+            unknown.append(position)
+        elif env_id not in api.env_ids:
+            unpublished.append(position)
+    words = {
+        OurCode.API_UNKNOWN: (unknown, "does not have this API"),
+        OurCode.API_UNPUBLISHED: (unpublished, "shows it as not published here"),
+    }
+    for code, (ended, text) in words.items():
+        if ended:
+            message = f"the gateway's list of APIs, read at {read_at}, {text}"
+            yield _reading(reading, ended, scope=Scope.ITEM, code=code, message=message)
+
+
+def _reading(
+    answer: Record,
+    positions: Iterable[int],
+    *,
+    scope: Scope,
+    status: int = 0,
+    code: str = "",
+    message: str = "",
+    receipts: Receipts = NO_RECEIPTS,
+) -> Record:
+    return Record(
+        batch=answer.batch,
+        kind=RecordKind.READING,
+        invocation=answer.invocation,
+        at=answer.at,
+        span=tuple(positions),
+        scope=scope,
+        status=status,
+        code=code,
+        message=message,
+        request_id=answer.request_id,
+        receipts=receipts,
+    )
+
+
+def _match(batch: Batch, span: tuple[int, ...], reply: Reply) -> Receipts:
+    """Match receipts to positions by API id, never by order."""
+    if not reply.receipts:
+        return NO_RECEIPTS
+    by_id = {receipt.api_id: receipt for receipt in reply.receipts}
+    named = [
+        (position, receipt)
+        for position in span
+        if (receipt := by_id.get(batch.api_ids[position])) is not None
+    ]
+    return Receipts(
+        tuple(position for position, _ in named),
+        tuple(receipt.plugin_attach_id for _, receipt in named),
+        tuple(receipt.attached_time for _, receipt in named),
+    )
+
+
+def stop_of(answer: Record, *, scope: Scope, key: str) -> Stop:
+    """Return the stop that an answer leads to, in the answer's own words."""
+    return Stop(
+        scope=scope,
+        key=key,
+        cause=cause_of(scope),
+        invocation=answer.invocation,
+        at=answer.at,
+        status=answer.status,
+        code=answer.code,
+        message=answer.message,
+        request_id=answer.request_id,
+    )
+
+
+def park_of(answer: Record, *, scope: Scope, key: str, code: str, cause: Cause) -> Stop:
+    """Return the stop of a lane or account that failed as a whole."""
+    return Stop(
+        scope=scope,
+        key=key,
+        cause=cause,
+        invocation=answer.invocation,
+        at=answer.at,
+        status=answer.status,
+        code=code,
+        message=answer.message or answer.code,
+        request_id=answer.request_id,
+    )

@@ -1,0 +1,130 @@
+"""The APIG client: one call is one request and one reply, never an exception."""
+
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+
+from bulkbind.auth import Token
+from bulkbind.errors import AnswerLost, BulkbindError, NotSent
+from bulkbind.gateway import Gateway
+from bulkbind.http import Answer
+from bulkbind.model import Action, OurCode, Reply, Secret, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TARGET = Target(
+    no=0,
+    account="default",
+    project_id="other",
+    instance_id="gw",
+    plugin_id="plug",
+    env_id="env",
+    lane=0,
+)
+
+
+class Wire:
+    """Notes what is sent and answers as told."""
+
+    def __init__(self, answer: Answer | BulkbindError) -> None:
+        self.sent: list[tuple[str, str, Mapping[str, str], bytes | None]] = []
+        self._answer = answer
+
+    async def send(self, method, url, *, headers, body=None) -> Answer:
+        self.sent.append((method, url, headers, body))
+        if isinstance(self._answer, BulkbindError):
+            raise self._answer
+        return self._answer
+
+
+TAKEN = Answer(201, CIMultiDict({"x-request-id": "r1"}), b'{"attached_plugins":[]}')
+
+
+def gateway(wire: Wire, endpoint="https://apig.x.com") -> Gateway:
+    token = Token(Secret("t"), label="test")
+    return Gateway(wire, endpoint=endpoint, project_id="pro", credential=token)
+
+
+async def test_attach_posts_once_to_the_plugin_of_the_accounts_project():
+    wire = Wire(TAKEN)
+    await gateway(wire).apply(Action.ATTACH, TARGET, ["a", "b"])
+
+    assert wire.sent == [
+        (
+            "POST",
+            "https://apig.x.com/v2/pro/apigw/instances/gw/plugins/plug/attach",
+            {"Content-Type": "application/json", "X-Auth-Token": "t"},
+            b'{"env_id":"env","api_ids":["a","b"]}',
+        )
+    ]
+
+
+async def test_detach_is_a_put():
+    wire = Wire(Answer(204, {}, b""))
+    await gateway(wire).apply(Action.DETACH, TARGET, ["a"])
+
+    method, url, _, _ = wire.sent[0]
+    assert (method, url.rpartition("/")[2]) == ("PUT", "detach")
+
+
+async def test_a_slash_behind_the_endpoint_is_not_doubled():
+    wire = Wire(TAKEN)
+    await gateway(wire, "https://apig.x.com/").apply(Action.ATTACH, TARGET, ["a"])
+
+    assert wire.sent[0][1].startswith("https://apig.x.com/v2/")
+
+
+async def test_an_answer_becomes_a_reply():
+    reply = await gateway(Wire(TAKEN)).apply(Action.ATTACH, TARGET, ["a"])
+
+    assert reply == Reply(201, request_id="r1")
+
+
+async def test_a_request_that_never_left_says_so():
+    wire = Wire(NotSent("cannot connect"))
+    reply = await gateway(wire).apply(Action.ATTACH, TARGET, ["a"])
+
+    assert reply == Reply(0, OurCode.NOT_REACHED, "cannot connect", left=False)
+
+
+async def test_a_request_without_an_answer_may_have_arrived():
+    wire = Wire(AnswerLost("cut"))
+    reply = await gateway(wire).apply(Action.ATTACH, TARGET, ["a"])
+
+    assert reply == Reply(0, OurCode.ANSWER_LOST, "cut", left=True)
+
+
+async def test_what_happened_to_the_connection_is_scrubbed():
+    wire = Wire(AnswerLost("X-Auth-Token: MII\nnext"))
+    reply = await gateway(wire).apply(Action.ATTACH, TARGET, ["a"])
+
+    assert reply.message == "X-Auth-Token=*** next"
+
+
+LIST = Answer(200, {}, b'{"total":1,"apis":[{"api_id":"a","id":"a"}]}')
+
+
+async def test_what_a_plugin_is_attached_to_is_read_without_a_body():
+    wire = Wire(LIST)
+    page = await gateway(wire).attached_page(TARGET, 500)
+
+    method, url, _, body = wire.sent[0]
+    assert (method, body) == ("GET", None)
+    assert url.endswith("/plugins/plug/attached-apis?env_id=env&limit=500&offset=500")
+    assert [item.api_id for item in page.items] == ["a"]
+
+
+async def test_the_apis_of_a_gateway_are_read():
+    wire = Wire(LIST)
+    page = await gateway(wire).apis_page("gw", 0)
+
+    assert wire.sent[0][1].endswith("/instances/gw/apis?limit=500&offset=0")
+    assert [item.api_id for item in page.items] == ["a"]
+
+
+async def test_a_list_that_could_not_be_had_says_so():
+    page = await gateway(Wire(AnswerLost("cut"))).apis_page("gw", 0)
+
+    assert not page.is_whole
+    assert page.reply.code == OurCode.ANSWER_LOST
