@@ -175,6 +175,8 @@ def _engine_settings(errand: Errand) -> RunSettings:
         retry=RetryPolicy(
             max_attempts=settings.max_attempts,
             busy_timeout_s=settings.busy_timeout_s,
+            probe_wait_s=settings.probe_wait_s,
+            second_look_s=settings.second_look_s,
         ),
         take_failed=errand.take_failed,
         max_failed=MaxFailed(*settings.max_failed) if settings.max_failed else None,

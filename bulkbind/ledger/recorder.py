@@ -23,6 +23,12 @@ class LedgerRecorder:
             lambda ledger: ledger.open_batches(lane, after=after, limit=limit)
         )
 
+    async def poisoned(self, lane: int, *, limit: int) -> list[int]:
+        """Return some batches of the lane that were refused as a whole."""
+        return await self._executor.do(
+            lambda ledger: ledger.poisoned(lane, limit=limit)
+        )
+
     async def intend(self, intent: Record) -> None:
         """Write down that a request is about to leave."""
         await self._executor.do(lambda ledger: ledger.put_record(intent))

@@ -26,8 +26,10 @@ CREATE INDEX batch_target ON batch (target, id);
 CREATE TABLE work (
     batch INTEGER PRIMARY KEY, lane INTEGER NOT NULL, target INTEGER NOT NULL,
     size INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
-    bound INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0);
+    bound INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+    poisoned INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX work_open ON work (lane, batch) WHERE state < 2;
+CREATE INDEX work_poisoned ON work (lane, batch) WHERE poisoned > 0;
 CREATE INDEX work_failed ON work (batch) WHERE failed > 0;
 CREATE TABLE aside (row INTEGER PRIMARY KEY, verdict TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE record (
@@ -81,6 +83,10 @@ GET_ASIDE_COUNTS = "SELECT verdict, COUNT(*) FROM aside GROUP BY verdict"
 
 PUT_RECORD = "INSERT INTO record (batch, kind, why, body, crc) VALUES (?, ?, ?, ?, ?)"
 SET_STARTED = "UPDATE work SET state = 1 WHERE batch = ? AND state = 0"
+SET_POISONED = "UPDATE work SET poisoned = 1 WHERE batch = ?"
+GET_POISONED = (
+    "SELECT batch FROM work WHERE lane = ? AND poisoned > 0 ORDER BY batch LIMIT ?"
+)
 SET_WORK = "UPDATE work SET state = ?, bound = ?, failed = ? WHERE batch = ?"
 FAIL_TARGET = "UPDATE work SET state = 2, failed = size WHERE target = ? AND state = 0"
 PUT_STOP = "INSERT INTO stop (scope, key, body, crc) VALUES (?, ?, ?, ?)"

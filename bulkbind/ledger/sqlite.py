@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bulkbind.errors import LedgerMismatch
+from bulkbind.errors import LedgerFailed, LedgerMismatch
 from bulkbind.ledger import schema
 from bulkbind.ledger.codec import (
     check,
@@ -22,7 +22,13 @@ from bulkbind.ledger.codec import (
     encode_record,
     encode_stop,
 )
-from bulkbind.ledger.sqlite_file import connect, map_error, mapped, refuse_foreign
+from bulkbind.ledger.sqlite_file import (
+    connect,
+    is_half_written,
+    map_error,
+    mapped,
+    refuse_foreign,
+)
 from bulkbind.model import (
     Aside,
     Batch,
@@ -92,7 +98,17 @@ class SqliteLedger:
 
     @classmethod
     def read(cls, path: Path) -> "SqliteLedger":
-        """Open a ledger read-only, also while another process writes to it."""
+        """Open a ledger read-only, also while another process writes to it.
+
+        A writer that was killed while it closed the file left a change half made;
+        SQLite takes it back, for which it must be let write once.
+        """
+        try:
+            return cls._open(path, mode="ro")
+        except LedgerFailed as error:
+            if not is_half_written(error):
+                raise
+        cls._open(path, mode="rw").close()
         return cls._open(path, mode="ro")
 
     @classmethod
@@ -267,6 +283,11 @@ class SqliteLedger:
         return [(self._batch(row), self._records(row[0])) for row in rows]
 
     @mapped
+    def poisoned(self, lane: int, *, limit: int) -> list[int]:
+        rows = self._db.execute(schema.GET_POISONED, (lane, limit))
+        return [batch for (batch,) in rows]
+
+    @mapped
     def start(self, *, command: str, operator: str, pid: int, at: float) -> int:
         cursor = self._db.execute(
             schema.PUT_INVOCATION, (command, operator, pid, at, RunState.RUNNING)
@@ -299,6 +320,8 @@ class SqliteLedger:
         )
         if record.kind is RecordKind.INTENT:
             self._db.execute(schema.SET_STARTED, (record.batch,))
+        elif record.scope is Scope.ITEM and len(record.span) > 1:
+            self._db.execute(schema.SET_POISONED, (record.batch,))
 
     @mapped
     def mark(self, batch: int, *, settled: bool, bound: int, failed: int) -> None:

@@ -27,6 +27,13 @@ def map_error(error: sqlite3.Error | OSError, path: object) -> StateError:
     )
 
 
+def is_half_written(error: LedgerFailed) -> bool:
+    """Tell whether a reader was refused because a killed writer left a journal."""
+    cause = error.__cause__
+    code = sqlite3.SQLITE_READONLY_ROLLBACK
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode == code
+
+
 def mapped(method: Callable[P, T]) -> Callable[P, T]:
     """Turn SQLite's errors into ours where they enter."""
 

@@ -129,6 +129,10 @@ class Ledger(Protocol):
         """Return the lane's next batches that are not settled, with their records."""
         ...
 
+    def poisoned(self, lane: int, *, limit: int) -> list[int]:
+        """Return some batches of the lane that were refused as a whole, by id."""
+        ...
+
     def start(self, *, command: str, operator: str, pid: int, at: float) -> int:
         """Note that a run or resume begins; return its number, from 1."""
         ...
@@ -144,7 +148,10 @@ class Ledger(Protocol):
         ...
 
     def put_record(self, record: Record) -> None:
-        """Append to a batch's history; an intent marks the batch as started."""
+        """Append to a batch's history.
+
+        An intent marks the batch as started, a refusal of several ids as poisoned.
+        """
         ...
 
     def mark(self, batch: int, *, settled: bool, bound: int, failed: int) -> None:

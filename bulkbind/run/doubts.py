@@ -29,6 +29,8 @@ class _Doubt:
     """The last one; its words end the ids that are not there."""
     looked_at: float
     """When the first list had been read, by the event loop's clock."""
+    may_end: bool
+    """True: other requests went well, so that absence and a 5xx end its ids."""
 
 
 class Doubts:
@@ -51,10 +53,18 @@ class Doubts:
         self._doubts: list[_Doubt] = []
 
     async def first_look(
-        self, progress: Progress, answer: Record, target: Target
+        self, progress: Progress, answer: Record, target: Target, *, may_end: bool
     ) -> None:
-        """Read a batch back; what is not there is looked for once more at the end."""
-        if progress.batch.action is not Action.ATTACH or self._is_out():
+        """Read a batch back; what is not there is looked for once more at the end.
+
+        Args:
+            progress: The batch.
+            answer: Its last answer.
+            target: Its target.
+            may_end: Absence and a 5xx may end its ids: this is no outage.
+        """
+        is_out = not may_end and self._tools.breaker.is_open(self._lane.no)
+        if progress.batch.action is not Action.ATTACH or is_out:
             return
         listing = await self._reading.attached(target)
         if listing is None:
@@ -62,7 +72,7 @@ class Doubts:
         await self._prove(progress, answer, listing)
         if progress.unknown and listing.proves_absence:
             looked_at = anyio.current_time()
-            self._doubts.append(_Doubt(progress, answer, looked_at))
+            self._doubts.append(_Doubt(progress, answer, looked_at, may_end))
 
     async def second_look(self, targets: list[Target]) -> None:
         """Look again for what the first lists missed; one list serves a target."""
@@ -84,9 +94,7 @@ class Doubts:
         progress, answer = doubt.progress, doubt.answer
         await self._prove(progress, answer, listing)
         refused = answer.scope is Scope.AMBIGUOUS and answer.status >= _SERVER_ERROR
-        if not progress.unknown or not listing.proves_absence or not refused:
-            return
-        if not self._is_out():
+        if progress.unknown and listing.proves_absence and refused and doubt.may_end:
             record = judge_absence(answer, progress.unknown)
             await write_readings(self._tools, progress, [record])
 
@@ -96,6 +104,3 @@ class Doubts:
         record = judge_presence(progress.batch, answer, progress.unknown, listing)
         if record is not None:
             await write_readings(self._tools, progress, [record])
-
-    def _is_out(self) -> bool:
-        return self._tools.breaker.is_open(self._lane.no)

@@ -101,7 +101,6 @@ def judge_known(
     known: Mapping[str, KnownApi],
     env_id: str,
     reading: Record,
-    read_at: str,
 ) -> Iterator[Record]:
     """End ids that the gateway's list of APIs does not have, or not in the environment.
 
@@ -111,7 +110,6 @@ def judge_known(
         known: The whole list, by API id.
         env_id: The target's environment.
         reading: Batch, invocation and time for the records.
-        read_at: When the list was read, for people.
     """
     unknown, unpublished = [], []
     for position in positions:
@@ -122,11 +120,14 @@ def judge_known(
             unpublished.append(position)
     words = {
         OurCode.API_UNKNOWN: (unknown, "does not have this API"),
-        OurCode.API_UNPUBLISHED: (unpublished, "shows it as not published here"),
+        OurCode.API_UNPUBLISHED: (
+            unpublished,
+            "shows it as not published in this environment",
+        ),
     }
     for code, (ended, text) in words.items():
         if ended:
-            message = f"the gateway's list of APIs, read at {read_at}, {text}"
+            message = f"the gateway's list of APIs {text}"
             yield _reading(reading, ended, scope=Scope.ITEM, code=code, message=message)
 
 

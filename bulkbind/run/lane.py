@@ -74,8 +74,10 @@ class LaneWorker:
         self._doubts = Doubts(lane, tools, reading, self._waiting)
         self._dead_targets: set[int] = set()
         self._parked = False
-        self._put_off = False
-        """A batch spent its attempts while others went well: it gets them once more."""
+        self._good = 0
+        """Requests answered, and not with a failure."""
+        self._put_off: dict[int, int] = {}
+        """Batches that spent their attempts, and how many good answers there were."""
         self._is_last_pass = False
 
     async def work(self) -> None:
@@ -84,6 +86,7 @@ class LaneWorker:
         tools.observer.lane_started(self._lane)
         tools.breaker.join(self._lane.no)
         try:
+            await self._preflight.restore(self._lane.no)
             await self._pass()
             if self._put_off and not self._halted():
                 self._is_last_pass = True
@@ -205,6 +208,7 @@ class LaneWorker:
         if answer.status and answer.scope is not Scope.THROTTLE:
             self._tools.turns.accepted()
         if answer.scope in {Scope.DONE, Scope.ITEM}:
+            self._good += 1
             self._tools.breaker.succeed(self._lane.no)
         if taken.stepped:
             tries.failures = tries.waits = 0
@@ -257,11 +261,25 @@ class LaneWorker:
                 seconds = self._waiting.backoff_s(tries.failures)
                 await self._waiting.wait("retry", seconds)
             return True
-        if self._is_last_pass:
-            target = self._targets[progress.batch.target]
-            await self._doubts.first_look(progress, answer, target)
-        self._put_off = True
+        await self._give_up(progress, answer)
         return False
+
+    async def _give_up(self, progress: Progress, answer: Record) -> None:
+        """Put a batch off; in the last pass, look what became of it.
+
+        Only where other requests went well meanwhile can the batch itself be to
+        blame; otherwise it is an outage, and an outage fails no row.
+        """
+        batch = progress.batch
+        if not self._is_last_pass:
+            self._put_off[batch.id] = self._good
+        elif answer.scope is Scope.TRANSIENT:
+            await self._park(answer, answer.code, Cause.OUTAGE)
+        else:
+            alone = self._good == self._put_off.get(batch.id, self._good)
+            await self._doubts.first_look(
+                progress, answer, self._targets[batch.target], may_end=not alone
+            )
 
     async def _broken(self, answer: Record) -> bool:
         """Count a failure; True: the lane, or its account, is given up."""

@@ -5,8 +5,6 @@ the environment, is settled by it in every batch still to come. Clean gateways p
 nothing.
 """
 
-from datetime import UTC, datetime
-
 from bulkbind.model import Record, RecordKind, Target
 from bulkbind.run.judging import judge_known
 from bulkbind.run.progress import Progress
@@ -21,6 +19,9 @@ ENOUGH = 2
 class Preflight:
     """What a lane knows of its gateway's APIs; nothing, until it pays.
 
+    Which batches were refused is in the ledger, so that a resumed lane reads the list
+    where an undisturbed one would have: a row's code does not depend on a kill.
+
     Args:
         tools: The lane's.
         reading: Reads the list.
@@ -30,18 +31,22 @@ class Preflight:
         self._tools = tools
         self._reading = reading
         self._poisoned: set[int] = set()
+        self._is_read = False
         self._known: dict[str, KnownApi] | None = None
-        self._read_at = ""
+
+    async def restore(self, lane: int) -> None:
+        """Take over from the ledger which batches were refused before."""
+        self._poisoned |= set(await self._tools.recorder.poisoned(lane, limit=ENOUGH))
 
     async def poisoned(self, progress: Progress, target: Target) -> None:
-        """Hear that a batch holds a bad id; the second such batch has the list read."""
+        """Hear that a batch holds a bad id."""
         self._poisoned.add(progress.batch.id)
-        if len(self._poisoned) == ENOUGH and self._known is None:
-            await self._read(target)
         await self.strike(progress, target)
 
     async def strike(self, progress: Progress, target: Target) -> None:
         """Settle the ids of a batch that the list rules out."""
+        if len(self._poisoned) >= ENOUGH and not self._is_read:
+            await self._read(target)
         if not self._known:
             return
         reading = Record(
@@ -58,18 +63,16 @@ class Preflight:
                 known=self._known,
                 env_id=target.env_id,
                 reading=reading,
-                read_at=self._read_at,
             )
         )
         if records:
             await write_readings(self._tools, progress, records)
 
     async def _read(self, target: Target) -> None:
-        began = self._tools.now()
+        self._is_read = True
         listing = await self._reading.apis(target.instance_id)
         if listing is None or not listing.proves_absence:
             return
-        self._read_at = datetime.fromtimestamp(began, UTC).strftime("%H:%M:%S UTC")
         self._known = {
             api_id: item
             for api_id, item in listing.items.items()

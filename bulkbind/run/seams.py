@@ -75,6 +75,10 @@ class Recorder(Protocol):
         """Return the lane's next unsettled batches, with their records."""
         ...
 
+    async def poisoned(self, lane: int, *, limit: int) -> list[int]:
+        """Return some batches of the lane that were refused as a whole."""
+        ...
+
     async def intend(self, intent: Record) -> None:
         """Write down that a request is about to leave."""
         ...

@@ -23,7 +23,9 @@ from bulkbind.settings.values import (
     DEFAULT_BUSY_TIMEOUT_S,
     DEFAULT_CONCURRENCY,
     DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_PROBE_WAIT_S,
     DEFAULT_RATE,
+    DEFAULT_SECOND_LOOK_S,
     DEFAULT_TIMEOUT_S,
     SANDBOX,
     Hint,
@@ -150,6 +152,8 @@ class RetrySection(_Section):
     max_attempts: Annotated[Count, Field(ge=1, le=100)] = DEFAULT_MAX_ATTEMPTS
     timeout: Annotated[Duration, Field(gt=0, le=3600)] = DEFAULT_TIMEOUT_S
     busy_timeout: Annotated[Duration, Field(ge=0, le=86_400)] = DEFAULT_BUSY_TIMEOUT_S
+    probe_wait: Annotated[Duration, Field(ge=0, le=3600)] = DEFAULT_PROBE_WAIT_S
+    second_look: Annotated[Duration, Field(ge=0, le=3600)] = DEFAULT_SECOND_LOOK_S
 
 
 class StopSection(_Section):

@@ -78,6 +78,8 @@ _REVISABLE = frozenset(
         "retry.max_attempts",
         "retry.timeout",
         "retry.busy_timeout",
+        "retry.probe_wait",
+        "retry.second_look",
         "stop.max_failed",
         "note",
     }
@@ -124,6 +126,16 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
             job.retry.busy_timeout
             if "retry.busy_timeout" in given
             else settings.busy_timeout_s
+        ),
+        probe_wait_s=(
+            job.retry.probe_wait
+            if "retry.probe_wait" in given
+            else settings.probe_wait_s
+        ),
+        second_look_s=(
+            job.retry.second_look
+            if "retry.second_look" in given
+            else settings.second_look_s
         ),
         max_failed=(
             job.stop.max_failed if "stop.max_failed" in given else settings.max_failed
@@ -205,6 +217,8 @@ def _assemble(
         max_attempts=job.retry.max_attempts,
         timeout_s=job.retry.timeout,
         busy_timeout_s=job.retry.busy_timeout,
+        probe_wait_s=job.retry.probe_wait,
+        second_look_s=job.retry.second_look,
         max_failed=job.stop.max_failed,
         report_dir=base / job.report.dir if job.report.dir else None,
         report_formats=tuple(job.report.formats),

@@ -28,6 +28,12 @@ DEFAULT_MAX_ATTEMPTS = 5
 #: How long a gateway may say that it is busy before its lane is parked.
 DEFAULT_BUSY_TIMEOUT_S = 1800.0
 
+#: Before an open breaker's first probe; doubled for each next one.
+DEFAULT_PROBE_WAIT_S = 5.0
+
+#: Between two lists that must both miss an API to prove that it is not bound.
+DEFAULT_SECOND_LOOK_S = 10.0
+
 #: Stands in where the sandbox is asked without a project.
 SANDBOX_PROJECT = "0" * 32
 
@@ -111,6 +117,8 @@ class JobSettings:
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     timeout_s: float = DEFAULT_TIMEOUT_S
     busy_timeout_s: float = DEFAULT_BUSY_TIMEOUT_S
+    probe_wait_s: float = DEFAULT_PROBE_WAIT_S
+    second_look_s: float = DEFAULT_SECOND_LOOK_S
     max_failed: tuple[float, bool] | None = None
     """Rows, or a share of them (True), that may be refused; None: all may."""
     report_dir: Path | None = None

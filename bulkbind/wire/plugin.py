@@ -49,8 +49,13 @@ class _Failure(msgspec.Struct):
     error_msg: str | None = None
 
 
-class _Attached(msgspec.Struct):
+class _Promised(msgspec.Struct):
     attached_plugins: list[_Record] = []
+
+
+class _Attached(_Promised):
+    """With what no page promises; of any other shape it says nothing."""
+
     bindings: list[_Binding] = []
     success: list[_Record] = []
     failure: list[_Failure] = []
@@ -63,6 +68,7 @@ class _Refused(msgspec.Struct):
 
 
 _ATTACHED = msgspec.json.Decoder(_Attached)
+_PROMISED = msgspec.json.Decoder(_Promised)
 _REFUSED = msgspec.json.Decoder(_Refused)
 _ENCODER = msgspec.json.Encoder()
 
@@ -108,7 +114,7 @@ def read_reply(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
 
 def _read_receipts(body: bytes, request_id: str) -> Reply:
     try:
-        attached = _ATTACHED.decode(body)
+        attached = _decode_attached(body)
     except UNREADABLE as error:
         message = f"the 201 cannot be read: {scrub(str(error))}"
         return Reply(_CREATED, OurCode.REPLY_MALFORMED, message, request_id)
@@ -127,6 +133,13 @@ def _read_receipts(body: bytes, request_id: str) -> Reply:
         env_name=scrub(first.env_name or ""),
         refusals=tuple(_refusals(attached)),
     )
+
+
+def _decode_attached(body: bytes) -> _Attached:
+    try:
+        return _ATTACHED.decode(body)
+    except msgspec.ValidationError:
+        return _Attached(_PROMISED.decode(body).attached_plugins)
 
 
 def _refusals(attached: _Attached) -> Iterator[Refusal]:

@@ -2,6 +2,8 @@
 
 import time
 from collections import Counter
+from functools import partial
+from functools import partial
 from random import Random
 
 import pytest
@@ -29,6 +31,9 @@ SMALL = ("--set", "plan.batch_size=5")
 BATCHES = 60
 KILLS = 8
 
+#: Rows that take a while to plan and to report.
+LARGE = 25_000
+
 
 @pytest.fixture
 def rows():
@@ -55,6 +60,14 @@ def undisturbed(bulkbind, folder, tmp_path, rows, serve, remote):
     return run
 
 
+def _has_seen(served, wanted):
+    return len(served.journal) >= wanted
+
+
+def has_sent(served, wanted):
+    return len(served.journal) >= wanted
+
+
 @pytest.mark.parametrize("planted", [{}, {"missing": 3, "unpublished": 2}])
 def test_kills_at_random_moments_change_nothing_in_the_end(  # noqa: PLR0917
     bulkbind, folder, state, tmp_path, rows, serve, remote, undisturbed, planted
@@ -69,9 +82,7 @@ def test_kills_at_random_moments_change_nothing_in_the_end(  # noqa: PLR0917
             seen = len(served.journal)
             wanted = seen + random.randint(1, BATCHES // KILLS)
             with started(*command, folder=folder) as process:
-                until(
-                    lambda wanted=wanted: len(served.journal) >= wanted, alive=process
-                )
+                until(partial(_has_seen, served, wanted), alive=process)
                 time.sleep(random.random() * 0.03)  # any moment will do
                 process.kill()
             assert bulkbind("status", "--json").json["state"] == "interrupted", kill
@@ -114,15 +125,16 @@ def test_a_kill_repeats_at_most_what_was_out(
         bulkbind("resume", "latest")
         journal = served.journal
 
-    times = Counter(entry.ids for entry in journal)
+    # a gateway that is still busy with what was out says so, and takes it later
+    times = Counter(entry.ids for entry in journal if entry.status == 201)
     repeated = [ids for ids, count in times.items() if count > 1]
     assert len(times) == BATCHES
     assert len(repeated) <= 3
     assert max(times.values()) <= 2
     assert len(acknowledged) <= len(before)
     # one per lane, and it is the one that was out when the power went
-    lanes = Counter(e.path["instance_id"] for e in journal if e.ids in repeated)
-    assert all(count <= 2 for count in lanes.values())
+    lanes = {e.path["instance_id"] for e in journal if e.ids in repeated}
+    assert len(lanes) == len(repeated)
 
 
 def test_a_kill_while_an_answer_is_under_way_leaves_the_row_unconfirmed_not_lost(
@@ -155,13 +167,13 @@ def test_a_kill_while_an_answer_is_under_way_leaves_the_row_unconfirmed_not_lost
 @pytest.fixture
 def large(folder):
     """Write a manifest that takes a while to plan and to report."""
-    rows = bindings(40_000)
+    rows = bindings(LARGE)
     write_job(folder / "job.toml")
     write_manifest(folder / "apis.csv", rows)
     return rows
 
 
-@pytest.mark.parametrize("moment", range(3))
+@pytest.mark.parametrize("moment", range(2))
 def test_a_kill_while_planning_leaves_nothing_to_be_seen(
     bulkbind, folder, state, large, serve, remote, moment
 ):
@@ -175,7 +187,7 @@ def test_a_kill_while_planning_leaves_nothing_to_be_seen(
         assert not served.requests
         said = bulkbind("run", "job.toml", "--resume", *remote(served), "--json")
 
-        assert len(served.bound) == 40_000
+        assert len(served.bound) == LARGE
     assert seen.json == []
     assert latest_run.code == 2
     assert said.code == 0
@@ -200,12 +212,12 @@ def test_a_kill_while_the_report_is_written_loses_no_verdict(
         sent = len(served.journal)
         said = bulkbind("resume", "latest", "--json")
 
-        assert len(served.journal) == sent == 80
+        assert len(served.journal) == sent == LARGE // 500
     assert not was_whole
     assert said.code == 0
     assert said.json["state"] == "finished"
-    assert said.json["verdicts"]["bound"] == 40_000
-    assert len(report_of(state)) == 40_000
+    assert said.json["verdicts"]["bound"] == LARGE
+    assert len(report_of(state)) == LARGE
     assert not [path for path in latest(state).iterdir() if path.name[0] == "."]
 
 

@@ -14,6 +14,8 @@ def surroundings(tmp_path, monkeypatch):
         if name.startswith(("BULKBIND_", "HUAWEI", "HW_", "OS_", "XDG_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("BULKBIND_HOST_DIR", str(tmp_path / "host"))
+    monkeypatch.setenv("BULKBIND_RETRY_PROBE_WAIT", "0.05")
+    monkeypatch.setenv("BULKBIND_RETRY_SECOND_LOOK", "0.2")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     folder = tmp_path / "job"
     folder.mkdir()

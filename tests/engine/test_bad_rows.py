@@ -38,30 +38,35 @@ def test_bad_rows_fail_with_their_own_code_and_the_good_ones_are_bound(
     failed = [row for row in report if row["verdict"] == "failed"]
     assert {row["api_id"] for row in failed} == planted
     assert {row["cause"] for row in failed} == {"item"}
+    # by the gateway's word, or, once its list has been read, by ours
     codes = Counter(row["error_code"] for row in failed)
-    assert codes == {"APIG.3002": 4, "APIG.3707": 3}
+    assert codes["APIG.3002"] + codes["BULKBIND.API_UNKNOWN"] == 4
+    assert codes["APIG.3707"] + codes["BULKBIND.API_UNPUBLISHED"] == 3
     assert said.json["codes"] == codes
+    refused = [row for row in failed if row["error_code"].startswith("APIG.")]
     for row in failed:
-        assert row["api_id"] in row["error_msg"]
         assert row["advice"]
+    for row in refused:
+        assert row["api_id"] in row["error_msg"]
         assert (
             row["http_status"]
             == {"APIG.3002": "404", "APIG.3707": "409"}[row["error_code"]]
         )
-    # each bad one was asked about alone, so that no good one is blamed
+    # who is refused by the gateway was asked about alone: no good one is blamed
     alone = {entry.ids[0] for entry in journal if len(entry.ids) == 1}
-    assert planted <= alone
+    assert {row["api_id"] for row in refused} <= alone
     good = [row for row in report if row["verdict"] == "bound"]
     assert len(good) == 1200 - 7
     assert bound == {slot_of(row) for row in good}
-    # requests are counted as they were sent, and halving keeps them few
+    # requests are counted as they were sent, and reading keeps them few
     requests = said.json["requests"]
     assert requests["sent"] == len(journal)
     assert requests["isolation"] == len(journal) - fewest_requests(rows)
-    assert len(journal) <= fewest_requests(rows) + 7 * 2 * 9
+    assert requests["reads"] in {2, 4}  # two pages of a gateway's APIs
+    assert len(journal) <= fewest_requests(rows) + 7 * 2
 
 
-def test_a_good_row_is_sent_once_more_for_each_halving_and_bound_once(
+def test_a_named_bad_row_costs_two_requests_and_every_attempt_is_counted(
     bulkbind, folder, state, serve, remote
 ):
     rows = bindings(8)
@@ -71,7 +76,8 @@ def test_a_good_row_is_sent_once_more_for_each_halving_and_bound_once(
         bulkbind("run", manifest, *remote(served))
         journal = served.journal
 
-    assert sorted(len(e.ids) for e in journal if e.status == 201) == [1, 2, 4]
+    assert [len(e.ids) for e in journal if e.status == 201] == [7]
+    assert sorted(len(e.ids) for e in journal if e.status != 201) == [1, 8]
     attempts = Counter(api_id for entry in journal for api_id in entry.ids)
     assert {row["api_id"]: int(row["attempts"]) for row in report_of(state)} == attempts
 
@@ -148,10 +154,12 @@ def test_failed_csv_runs_as_a_manifest_and_fails_the_same_rows(
     assert again.json["verdicts"]["invalid"] == 0
     assert again.json["verdicts"]["failed"] == again.json["rows"] == 5
     assert len(first) == 5
+    # who said so, the gateway or its list, may differ: the batches are other ones
     keep = (
         *("project_id", "instance_id", "plugin_id", "env_id", "api_id", "owner"),
-        *("verdict", "error_code", "error_msg", "advice"),
+        "verdict",
     )
+    assert all(row["error_code"] and row["advice"] for row in first + second)
     assert [[row[name] for name in keep] for row in first] == [
         [row[name] for name in keep] for row in second
     ]

@@ -88,6 +88,8 @@ NEITHER: dict[str, Any] = {
     "timeout_s": 1.0,
     "busy_timeout_s": 1.0,
     "max_failed": (5.0, False),
+    "probe_wait_s": 1.0,
+    "second_look_s": 1.0,
     "report_dir": Path("/x"),
     "report_formats": ("csv",),
     "sandbox": SandboxSettings(missing=3),

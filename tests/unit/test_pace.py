@@ -208,11 +208,11 @@ def test_a_limit_above_the_jobs_own_changes_nothing():
 def test_a_silent_refusal_cuts_below_what_was_accepted_lately():
     now = FakeClock()
     pace = Pace(Rate(100, 1.0), log=MemoryLog(clock=now), clock=now)
-    for _ in range(40):
+    for _ in range(80):
         pace.accepted()
     throttled(pace, now)
 
-    assert pace.rate.per_second == pytest.approx(0.85 * 40)
+    assert pace.rate.per_second == pytest.approx(0.85 * 80)
 
 
 def test_a_cut_rate_returns_to_the_ceiling_and_no_further():

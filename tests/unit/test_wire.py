@@ -474,6 +474,18 @@ def test_a_result_that_is_no_failure_refuses_nobody(result):
     assert read_reply(201, {}, json.dumps(body).encode()).refusals == ()
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [{"success": True}, {"bindings": None}, {"failure": "none"}, {"bindings": [7]}],
+    ids=lambda extra: next(iter(extra)),
+)
+def test_what_no_page_promises_never_spoils_the_receipts_beside_it(extra):
+    body = {"attached_plugins": [record(1)], **extra}
+    reply = read_reply(201, {}, json.dumps(body).encode())
+
+    assert (reply.code, reply.receipts) == ("", (receipt(1),))
+
+
 def test_a_failure_without_words_is_given_some():
     reply = read_reply(201, {}, b'{"failure":[{"api_id":"a"}]}')
 
