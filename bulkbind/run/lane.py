@@ -228,7 +228,7 @@ class LaneWorker:
             case Scope.BUSY:
                 return await self._wait_busy(answer, tries)
             case Scope.TARGET | Scope.GATEWAY | Scope.ACCOUNT:
-                await self._stop(progress.batch, answer)
+                await self._stop(progress, answer)
                 return False
             case _:
                 return await self._try_again(progress, answer, tries)
@@ -314,8 +314,9 @@ class LaneWorker:
 
     # --- what stops more than a batch ------------------------------------------------
 
-    async def _stop(self, batch: Batch, answer: Record) -> None:
+    async def _stop(self, progress: Progress, answer: Record) -> None:
         """Stop whatever the answer's scope reaches."""
+        batch = progress.batch
         keys = {
             Scope.TARGET: str(batch.target),
             Scope.GATEWAY: str(self._lane.no),
@@ -329,6 +330,13 @@ class LaneWorker:
         else:
             self._tools.halt.stop_account(stop)
         await self._write_stop(stop)
+        if answer.scope is Scope.TARGET and not progress.unknown:
+            # The stop has failed what was never sent; this batch was. What may have
+            # been bound by an answer that was lost stays open for a resume.
+            failed = len(batch.api_ids) - progress.bound
+            await self._tools.recorder.mark(
+                batch.id, bound=progress.bound, failed=failed
+            )
 
     async def _park(self, answer: Record, code: str, cause: Cause) -> None:
         """Stop this lane: it fails as a whole, not any of its rows."""

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from functools import partial
-from functools import partial
 from random import Random
 
 import pytest
