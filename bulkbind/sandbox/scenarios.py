@@ -28,7 +28,7 @@ SCENARIOS: Mapping[str, str] = {
     ),
     "lossy": "lost_before=0.05, lost_after=0.15, longest_run=3",
     "throttled": (
-        "http_429=0.05, http_429_seconds=0.05, http_429_date=0.05, too_many=0.05,"
+        "http_429=0.02, http_429_seconds=0.02, http_429_date=0.02, too_many=0.02,"
         " longest_run=3"
     ),
     "lagging": "lag=3s",

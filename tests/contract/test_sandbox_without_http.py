@@ -5,6 +5,7 @@ import json
 from itertools import count
 
 import aiohttp
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from bulkbind.sandbox import (
     Service,
     parse_weather,
 )
+from bulkbind.sandbox.routes import find_route
 from tests.contract.sandbox_clients import APIS, RELEASE, Client, furnish
 
 KINDS = [fault.value for fault in Fault if fault is not Fault.NONE]
@@ -171,3 +173,18 @@ def test_a_lane_on_a_virtual_clock_needs_no_socket():
 
     assert 10 < now < 60
     assert service.counters.overlaps == 10
+
+
+@pytest.mark.parametrize("target", ["/v2//apigw/instances", "/v2/p/apigw/instances//"])
+def test_an_empty_name_is_no_route(target):
+    assert find_route("GET", target) is None
+
+
+def test_a_body_over_12_mb_is_refused_without_http_too():
+    world = MemoryWorld()
+    furnish(world)
+    service = Service(world, options=SandboxOptions(), started=0.0)
+    head = make_request("POST plugins/cors1/attach", request_id="r")
+    seen = service.ask(head, body=b" " * (12 * 2**20 + 1), now=0.0, now_ns=0)
+
+    assert seen.status == 413

@@ -71,7 +71,7 @@ def test_the_readmes_python_example_runs(folder, capsys):
     write_manifest(folder / "apis.csv", bindings(4))
     (code,) = re.findall(r"```python\n(.*?)```", readme(), re.DOTALL)
 
-    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own README
+    exec(compile(code, "<README>", "exec"), {})  # noqa: S102 - our own README
 
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "4 bindings in 1 requests"
@@ -88,7 +88,7 @@ def test_the_packages_docstring_example_runs(folder, capsys, monkeypatch):
     assert block is not None
     code = re.sub(r"^ {4}", "", block[1], flags=re.MULTILINE)
 
-    exec(compile(code, "bulkbind", "exec"), {})  # noqa: S102 - our own docstring
+    exec(compile(code, "<docstring>", "exec"), {})  # noqa: S102 - our own docstring
 
     out = capsys.readouterr().out
     assert out.count("bound") == 4

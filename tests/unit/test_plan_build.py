@@ -273,6 +273,15 @@ def test_a_type_given_on_any_line_counts_for_all_lines_of_the_plugin():
     assert plan.draft.totals.untyped == 0
 
 
+def test_a_type_on_a_faulty_line_counts_for_nobody():
+    plan = planned(
+        row(2, "p", kind="cors"), row(3, "q"), row(4, "q", kind="cors", fault=fault(4))
+    )
+
+    assert plan.sent == [("p", "a"), ("q", "a")]
+    assert plan.draft.totals.untyped == 1
+
+
 def test_bindings_of_unknown_type_are_counted():
     plan = planned(row(2, "p"), row(3, "q", kind="cors"), row(4, "p", api="b"))
 

@@ -69,12 +69,12 @@ def read_plainly(
     rows: list[Row], policy: OnConflict
 ) -> list[tuple[Row, Verdict | None]]:
     """Say of every wanted row whether it is set aside, by comparing it with all."""
+    sound = [row for row in rows if row.fault is None]
     types = {
         (row.instance_id, row.plugin_id): row.plugin_type
-        for row in rows
+        for row in sound
         if row.plugin_type
     }
-    sound = [row for row in rows if row.fault is None]
 
     def kind(row: Row) -> str:
         return types.get((row.instance_id, row.plugin_id), "")

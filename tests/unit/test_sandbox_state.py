@@ -338,3 +338,14 @@ def test_a_hint_is_a_rule(world, rule, hint, text):
     answer = send(world, rule, api_ids=["nope", "api0", "nada"], rules=Rules(hint=hint))
 
     assert refused(answer)[2] == text
+
+
+def test_an_attach_may_fail_for_no_fault_of_its_apis(world):
+    path = {"instance_id": "gw", "plugin_id": "cors1"}
+    body = json.dumps({"env_id": "env", "api_ids": ["api0", "api1"]}).encode()
+    rules = Rules(on_bad="bind_good")
+    change = state.Change(path, body, NOW, rules, frozenset({"api1"}))
+    answer = state.attach_apis(world, change)
+
+    assert refused(answer)[:2] == (500, "APIG.3500")
+    assert bound(world) == {("api0", "env", "cors1")}
