@@ -103,45 +103,40 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
             " be given anew; start a new run to change it"
         )
         raise SettingsError([problem])
-    raw: dict[str, Any] = {}
+    raw = _revisable(settings)
     for path, text in overrides.values.items():
         section, _, key = path.rpartition(".")
         _lay(raw, section, key, text)
     job = check_job(raw, where="command line")
     return replace(
         settings,
-        rate=job.pace.rate if "pace.rate" in given else settings.rate,
-        concurrency=(
-            job.pace.concurrency
-            if "pace.concurrency" in given
-            else settings.concurrency
-        ),
-        max_attempts=(
-            job.retry.max_attempts
-            if "retry.max_attempts" in given
-            else settings.max_attempts
-        ),
-        timeout_s=job.retry.timeout if "retry.timeout" in given else settings.timeout_s,
-        busy_timeout_s=(
-            job.retry.busy_timeout
-            if "retry.busy_timeout" in given
-            else settings.busy_timeout_s
-        ),
-        probe_wait_s=(
-            job.retry.probe_wait
-            if "retry.probe_wait" in given
-            else settings.probe_wait_s
-        ),
-        second_look_s=(
-            job.retry.second_look
-            if "retry.second_look" in given
-            else settings.second_look_s
-        ),
-        max_failed=(
-            job.stop.max_failed if "stop.max_failed" in given else settings.max_failed
-        ),
-        note=job.note if "note" in given else settings.note,
+        rate=job.pace.rate,
+        concurrency=job.pace.concurrency,
+        max_attempts=job.retry.max_attempts,
+        timeout_s=job.retry.timeout,
+        busy_timeout_s=job.retry.busy_timeout,
+        probe_wait_s=job.retry.probe_wait,
+        second_look_s=job.retry.second_look,
+        max_failed=job.stop.max_failed,
+        note=job.note,
     )
+
+
+def _revisable(settings: JobSettings) -> dict[str, Any]:
+    """Return what may be given anew as a job file would have it."""
+    stop = {} if settings.max_failed is None else {"max_failed": settings.max_failed}
+    return {
+        "note": settings.note,
+        "pace": {"rate": settings.rate, "concurrency": settings.concurrency},
+        "retry": {
+            "max_attempts": settings.max_attempts,
+            "timeout": settings.timeout_s,
+            "busy_timeout": settings.busy_timeout_s,
+            "probe_wait": settings.probe_wait_s,
+            "second_look": settings.second_look_s,
+        },
+        "stop": stop,
+    }
 
 
 def _fixed(overrides: Overrides) -> list[tuple[str, bool]]:

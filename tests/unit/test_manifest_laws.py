@@ -147,7 +147,9 @@ def test_any_text_like_json_gives_rows_or_a_manifest_error(tmp_path, text):
     path = tmp_path / "m"
     path.write_text("[" + text, encoding="utf-8", newline="")
 
-    list(_rows_or_nothing(Manifest([Source("m", path)], shape=Shape())))
+    rows = list(_rows_or_nothing(Manifest([Source("m", path)], shape=Shape())))
+
+    assert all(row.fault is not None for row in rows)  # no such text holds four ids
 
 
 @law

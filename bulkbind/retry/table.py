@@ -1,19 +1,8 @@
-"""A failed request -> how far it reaches, how long to wait, what to advise.
+"""Every code that is judged by itself: the table that ``explain`` prints."""
 
-The code decides; the status where the code is unknown; the text never. Codes come in
-three families: ``APIG.nnnn`` (the management service), ``APIC.nnnn`` (the instance
-service) and ``APIGW.nnnn`` (the cloud's own front gateway, also spelled
-``APIG.0nnn``). Source: APIG error codes; API signing guide, gateway error codes.
-"""
-
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from bulkbind.model import Cause, OurCode, Reply, Scope
+from bulkbind.model import OurCode, Scope
 
 
 class Rule(NamedTuple):
@@ -22,30 +11,6 @@ class Rule(NamedTuple):
     scope: Scope
     meaning: str
     advice: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How often and how long to try; times in seconds."""
-
-    max_attempts: int = 5
-    """Requests for the same ids before their state is given up as unknown."""
-    first_wait_s: float = 0.5
-    longest_wait_s: float = 30.0
-    busy_longest_wait_s: float = 10.0
-    busy_timeout_s: float = 1800.0
-    """How long a gateway may answer that it is busy before its lane is parked."""
-    budget: int = 500
-    """Retries a run may be ahead of its good answers; spent: the run stops."""
-    breaker_failures: int = 5
-    """Failures in a row that open a lane's breaker."""
-    breaker_probes: int = 3
-    """Probes that may fail before an open lane, or account, is given up."""
-    probe_wait_s: float = 5.0
-    """Before the first probe; doubled for each next one."""
-    longest_probe_wait_s: float = 60.0
-    second_look_s: float = 10.0
-    """Between two readings that both must miss an id to prove it is not there."""
 
 
 _TOKEN = "get a new token and resume"  # noqa: S105 - advice
@@ -284,119 +249,3 @@ OUR_CODES: dict[str, Rule] = {
         "resume when the gateway is well again",
     ),
 }
-
-#: What a status means when the code says nothing; by hundreds where it is not here.
-_BY_STATUS = {
-    **dict.fromkeys((400, 404, 405, 409, 410, 412, 413, 414, 422, 431), Scope.ITEM),
-    **dict.fromkeys((401, 407), Scope.ACCOUNT),
-    408: Scope.AMBIGUOUS,
-    429: Scope.THROTTLE,
-}
-_BY_HUNDREDS = {2: Scope.DONE, 5: Scope.AMBIGUOUS}
-
-
-#: A longer ``Retry-After`` is cut to this; the next answer will say it again.
-LONGEST_RETRY_AFTER_S = 3600.0
-
-
-def canonical(code: str) -> str:
-    """Spell a front-gateway code one way: ``APIG.0308`` is ``APIGW.0308``."""
-    family, _, number = code.partition(".")
-    return f"APIGW.{number}" if family == "APIG" and number[:1] == "0" else code
-
-
-def classify(reply: Reply) -> Scope:
-    """Tell how far a reply reaches: the code decides, else the status."""
-    rule = RULES.get(canonical(reply.code))
-    if rule is not None and reply.status:
-        return rule.scope
-    return _by_status(reply)
-
-
-def _by_status(reply: Reply) -> Scope:
-    if not reply.status:
-        return Scope.AMBIGUOUS if reply.left else Scope.TRANSIENT
-    by_hundreds = _BY_HUNDREDS.get(reply.status // 100, Scope.GATEWAY)
-    return _BY_STATUS.get(reply.status, by_hundreds)
-
-
-def advise(code: str) -> str:
-    """Return what to do about a code, or an empty text."""
-    rule = RULES.get(canonical(code)) or OUR_CODES.get(code)
-    return rule.advice if rule else ""
-
-
-def backoff(
-    attempt: int, *, policy: RetryPolicy, chance: float, busy: bool = False
-) -> float:
-    """Return how long to wait after a failed attempt: exponential, full jitter.
-
-    Args:
-        attempt: Failures so far, from 1.
-        policy: First and longest wait.
-        chance: A random number in [0, 1).
-        busy: The gateway said it is busy: the shorter ceiling holds.
-
-    Returns:
-        Seconds, never 0: at least a twentieth of the ceiling.
-    """
-    longest = policy.busy_longest_wait_s if busy else policy.longest_wait_s
-    ceiling = min(longest, policy.first_wait_s * 2.0 ** min(attempt - 1, 30))
-    return ceiling * (0.05 + 0.95 * chance)
-
-
-def read_retry_after(text: str, *, now: float) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for, at most an hour.
-
-    Args:
-        text: Seconds or an HTTP date, as it came.
-        now: Seconds since the epoch.
-
-    Returns:
-        None: the header is missing or says nothing that can be read.
-    """
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            date = parsedate_to_datetime(text)
-            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, OverflowError, IndexError):
-            return None
-        seconds -= now
-    if not 0 <= seconds < float("inf"):
-        return None
-    return min(seconds, LONGEST_RETRY_AFTER_S)
-
-
-_LIMIT = re.compile(
-    r"limit:\s*(\d{1,9}),\s*time:\s*(\d{1,6})\s*(second|minute|hour|day)"
-)
-_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
-
-
-def read_limit(message: str) -> tuple[int, float] | None:
-    """Return the limit that a throttling message names: N and W in seconds.
-
-    Source: FAQ APIG.0308: "policy user over ratelimit,limit:N,time:M unit".
-    """
-    match = _LIMIT.search(message)
-    if not match or not int(match[1]) or not int(match[2]):
-        return None
-    return int(match[1]), int(match[2]) * _UNITS[match[3]]
-
-
-def cause_of(scope: Scope) -> Cause:
-    """Return whom a report blames for a failure of this scope."""
-    return {
-        Scope.ITEM: Cause.ITEM,
-        Scope.TARGET: Cause.TARGET,
-        Scope.GATEWAY: Cause.GATEWAY,
-        Scope.ACCOUNT: Cause.ACCOUNT,
-    }.get(scope, Cause.OUTAGE)
-
-
-def explained() -> Iterable[tuple[str, Rule]]:
-    """Yield every code with its rule, ours last."""
-    yield from sorted(RULES.items())
-    yield from sorted(OUR_CODES.items())

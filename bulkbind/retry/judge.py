@@ -1,0 +1,58 @@
+"""A reply -> how far it reaches, whom to blame, what to advise."""
+
+from collections.abc import Iterable
+
+from bulkbind.model import Cause, Reply, Scope
+from bulkbind.retry.table import OUR_CODES, RULES, Rule
+
+#: What a status means when the code says nothing; by hundreds where it is not here.
+_BY_STATUS = {
+    **dict.fromkeys((400, 404, 405, 409, 410, 412, 413, 414, 422, 431), Scope.ITEM),
+    **dict.fromkeys((401, 407), Scope.ACCOUNT),
+    408: Scope.AMBIGUOUS,
+    429: Scope.THROTTLE,
+}
+_BY_HUNDREDS = {2: Scope.DONE, 5: Scope.AMBIGUOUS}
+
+
+def canonical(code: str) -> str:
+    """Spell a front-gateway code one way: ``APIG.0308`` is ``APIGW.0308``."""
+    family, _, number = code.partition(".")
+    return f"APIGW.{number}" if family == "APIG" and number[:1] == "0" else code
+
+
+def classify(reply: Reply) -> Scope:
+    """Tell how far a reply reaches: the code decides, else the status."""
+    rule = RULES.get(canonical(reply.code))
+    if rule is not None and reply.status:
+        return rule.scope
+    return _by_status(reply)
+
+
+def _by_status(reply: Reply) -> Scope:
+    if not reply.status:
+        return Scope.AMBIGUOUS if reply.left else Scope.TRANSIENT
+    by_hundreds = _BY_HUNDREDS.get(reply.status // 100, Scope.GATEWAY)
+    return _BY_STATUS.get(reply.status, by_hundreds)
+
+
+def advise(code: str) -> str:
+    """Return what to do about a code, or an empty text."""
+    rule = RULES.get(canonical(code)) or OUR_CODES.get(code)
+    return rule.advice if rule else ""
+
+
+def cause_of(scope: Scope) -> Cause:
+    """Return whom a report blames for a failure of this scope."""
+    return {
+        Scope.ITEM: Cause.ITEM,
+        Scope.TARGET: Cause.TARGET,
+        Scope.GATEWAY: Cause.GATEWAY,
+        Scope.ACCOUNT: Cause.ACCOUNT,
+    }.get(scope, Cause.OUTAGE)
+
+
+def explained() -> Iterable[tuple[str, Rule]]:
+    """Yield every code with its rule, ours last."""
+    yield from sorted(RULES.items())
+    yield from sorted(OUR_CODES.items())
