@@ -13,7 +13,7 @@ import os
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -79,8 +79,7 @@ class JobLock:
             holder = os.pread(self._fd, 500, 0).decode("utf-8", "replace").strip()
             os.close(self._fd)
             raise JobBusy(self._job, holder or "another process") from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, self._holder.encode(), 0)
+        self._sign(self._holder)
         return self
 
     def __exit__(
@@ -89,8 +88,14 @@ class JobLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.ftruncate(self._fd, 0)
+        self._sign("")
         os.close(self._fd)
+
+    def _sign(self, holder: str) -> None:
+        """Say who holds it; a full disk may keep that back, not the lock."""
+        with suppress(OSError):
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, holder.encode(), 0)
 
 
 def is_locked(path: Path) -> bool:
@@ -158,8 +163,7 @@ class Ring:
         self._fd = _open(path)
         size = _HEADER.size + RING * _STAMP.size
         with self._locked():
-            if os.fstat(self._fd).st_size < size:
-                os.ftruncate(self._fd, size)
+            _make_room(self._fd, size, path)
             self._map = mmap.mmap(self._fd, size)
             magic, boot, _, _ = _HEADER.unpack_from(self._map)
             if (magic, boot) != (_MAGIC, _boot()):
@@ -244,6 +248,19 @@ def _open(path: Path) -> int:
         message = (
             f"{path} cannot be opened ({error.strerror}); see to permissions and disk"
             " space, or set BULKBIND_HOST_DIR"
+        )
+        raise StateError(message) from error
+
+
+def _make_room(fd: int, size: int, path: Path) -> None:
+    """Take the disk space now: a mapped file that finds none later ends the process."""
+    try:
+        while (there := os.fstat(fd).st_size) < size:
+            os.pwrite(fd, bytes(size - there), there)
+    except OSError as error:
+        message = (
+            f"{path} cannot be written ({error.strerror}); see to disk space, or set"
+            " BULKBIND_HOST_DIR"
         )
         raise StateError(message) from error
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import current_thread, main_thread
 from typing import NamedTuple
@@ -146,7 +146,7 @@ def run(arguments: Sequence[str]) -> int:
         )
         return 128 + (interrupt.number if isinstance(interrupt, _Heard) else 2)
     except Exception as error:  # noqa: BLE001 - a traceback is for developers
-        return _own_fault(error)
+        return _unexpected(error, sends=arguments[0] in {"run", "resume"})
 
 
 class _Heard(KeyboardInterrupt):
@@ -203,9 +203,28 @@ def exit_code_of(error: BulkbindError) -> int:
     return 3 if isinstance(error, RunInterrupted | StoppedByRule) else 2
 
 
-def _own_fault(error: Exception) -> int:
+def _disk_fault(error: OSError, *, sends: bool) -> int:
+    """Say that the answer, or a file, could not be written or read."""
+    where = error.filename or "standard output, or a file"
+    with suppress(OSError):
+        click.echo(
+            f"bulkbind: {where} cannot be used ({error.strerror or error}); see to the"
+            " disk. What a run did is in its ledger: `bulkbind report latest` shows it,"
+            " `bulkbind resume latest` goes on",
+            err=True,
+        )
+    return 3 if sends else 2
+
+
+def _unexpected(error: Exception, *, sends: bool) -> int:
     if os.environ.get("BULKBIND_DEBUG"):
         raise error
+    if isinstance(error, OSError):
+        return _disk_fault(error, sends=sends)
+    return _own_fault(error)
+
+
+def _own_fault(error: Exception) -> int:
     click.echo(
         f"bulkbind: this is a fault of bulkbind's own: {type(error).__name__}: {error};"
         " a run that had begun can be resumed. BULKBIND_DEBUG=1 shows where it happened",

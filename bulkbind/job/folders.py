@@ -218,10 +218,21 @@ class UnfinishedRun:
     final: Path
 
     def keep(self) -> RunFolder:
-        """Give it its name: everything in it is durable."""
-        sync_folder(self.draft)
-        self.draft.rename(self.final)
-        sync_folder(self.final.parent)
+        """Give it its name: everything in it is durable.
+
+        Raises:
+            StateError: The disk is full, or failing.
+        """
+        try:
+            sync_folder(self.draft)
+            self.draft.rename(self.final)
+            sync_folder(self.final.parent)
+        except OSError as error:
+            message = (
+                f"{self.final} cannot be made ({error.strerror}); see to the disk;"
+                " nothing was sent"
+            )
+            raise StateError(message) from error
         return RunFolder(self.final)
 
     def drop(self) -> None:

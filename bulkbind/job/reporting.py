@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkbind.errors import LedgerDamaged, ReportUnpublished
+from bulkbind.errors import LedgerDamaged, ReportUnpublished, StateError
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.ledger import SqliteLedger
@@ -75,9 +75,11 @@ def judge_run(facts: RunFacts, ledger: SqliteLedger) -> Iterator[JudgedRow]:
     """Yield every row of a run with its verdict, in manifest order.
 
     Raises:
-        LedgerDamaged: The pinned copy is not what was planned.
+        LedgerDamaged: The ledger is not whole, or the pinned copy is not what was
+            planned.
         ReportWrong: The rows do not add up.
     """
+    ledger.prove()
     _check_pin(facts)
     return judged_rows(
         read_pin(facts.folder.pin),
@@ -153,8 +155,15 @@ def _publish(run: RunFolder, folder: Path, files: tuple[Path, ...]) -> None:
 
 
 def _check_pin(facts: RunFacts) -> None:
-    with facts.folder.pin.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with facts.folder.pin.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        message = (
+            f"{facts.folder.pin} cannot be read ({error.strerror or error}); see to the"
+            f" disk, then `bulkbind report {facts.folder.handle}`"
+        )
+        raise StateError(message) from error
     if found != facts.meta["pin_sha256"]:
         message = (
             f"{facts.folder.pin} is not what was planned; it is not believed: restore"

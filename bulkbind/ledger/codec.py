@@ -75,11 +75,15 @@ def check(kind: str, key: object, body: bytes, crc: int) -> bytes:
     """
     if checksum(kind, key, body) == crc:
         return body
-    message = (
+    raise LedgerDamaged(damaged(kind, key))
+
+
+def damaged(kind: str, key: object) -> str:
+    """Say that something in the ledger is not believed, and what to do."""
+    return (
         f"the ledger's {kind} {key} is not what was written: the disk or somebody"
         " changed it; start a new run from the manifest (what is bound stays bound)"
     )
-    raise LedgerDamaged(message)
 
 
 def encode_batch(batch: Batch) -> bytes:

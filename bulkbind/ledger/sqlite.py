@@ -6,15 +6,16 @@ corrupt a WAL before SQLite 3.51.3. Readers in other processes open it read-only
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bulkbind.errors import LedgerFailed, LedgerMismatch
+from bulkbind.errors import LedgerDamaged, LedgerFailed, LedgerMismatch
 from bulkbind.ledger import schema
 from bulkbind.ledger.codec import (
     check,
     checksum,
+    damaged,
     decode_batch,
     decode_record,
     decode_stop,
@@ -23,10 +24,13 @@ from bulkbind.ledger.codec import (
     encode_stop,
 )
 from bulkbind.ledger.sqlite_file import (
-    connect,
+    FOREIGN,
+    Facts,
     is_half_written,
     map_error,
     mapped,
+    opening,
+    prove_whole,
     refuse_foreign,
 )
 from bulkbind.model import (
@@ -77,7 +81,7 @@ class SqliteLedger:
             path.touch(mode=0o600, exist_ok=False)
         except OSError as error:
             raise map_error(error, path) from error
-        with _opening(path, mode="rw") as db:
+        with opening(path, mode="rw") as db:
             db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {schema.VERSION}")
             db.execute("PRAGMA journal_mode = WAL")
@@ -116,7 +120,7 @@ class SqliteLedger:
         if not path.is_file():
             message = f"there is no ledger at {path}; name a run that exists"
             raise LedgerMismatch(message)
-        with _opening(path, mode=mode) as db:
+        with opening(path, mode=mode) as db:
             refuse_foreign(db, path)
             if mode == "rw":
                 db.execute("PRAGMA journal_mode = WAL")
@@ -150,14 +154,15 @@ class SqliteLedger:
     def put_batches(self, batches: Iterable[Batch]) -> None:
         for batch in batches:
             body = encode_batch(batch)
-            crc = checksum("batch", batch.id, body)
+            key = _batch_key(batch.id, batch.target, batch.lane, batch.action)
+            crc = checksum("batch", key, body)
             self._db.execute(
                 schema.PUT_BATCH,
                 (batch.id, batch.target, batch.lane, batch.action, body, crc),
             )
             self._db.execute(
                 schema.PUT_WORK,
-                (batch.id, batch.lane, batch.target, len(batch.api_ids)),
+                (batch.id, batch.lane, batch.target, len(batch.api_ids), 0, 0, 0, 0),
             )
 
     @mapped
@@ -195,17 +200,28 @@ class SqliteLedger:
 
     @mapped
     def meta(self) -> dict[str, str]:
-        return dict(self._db.execute(schema.GET_META))
+        return Facts(
+            (name, value) for name, value in self._sealed("meta", schema.GET_META)
+        )
 
     # --- reading ---------------------------------------------------------------------
 
     @mapped
+    def prove(self) -> None:
+        prove_whole(self._db, self.path)
+
+    @mapped
     def lanes(self) -> list[Lane]:
-        return [Lane(*row) for row in self._db.execute(schema.GET_LANES)]
+        return [Lane(*row) for row in self._sealed("lane", schema.GET_LANES)]
 
     @mapped
     def targets(self) -> list[Target]:
-        return [Target(*row) for row in self._db.execute(schema.GET_TARGETS)]
+        targets = [Target(*row) for row in self._sealed("target", schema.GET_TARGETS)]
+        (last,) = self._db.execute(schema.GET_LAST_TARGET).fetchone()
+        numbers = [target.no for target in targets]
+        if numbers != list(range(len(numbers))) or (last or 0) >= len(numbers) > 0:
+            raise LedgerDamaged(damaged("list of targets", numbers))
+        return targets
 
     def batches(self, target: int) -> Iterator[tuple[Batch, list[Record]]]:
         rows = self._rows(schema.GET_BATCHES, (target,))
@@ -213,30 +229,31 @@ class SqliteLedger:
             yield self._batch(row), self._records(row[0])
 
     def asides(self) -> Iterator[Aside]:
-        for row, verdict, text in self._rows(schema.GET_ASIDES, ()):
+        for row, verdict, text in self._sealed("row", schema.GET_ASIDES):
             yield Aside(row, Verdict(verdict), text)
 
     @mapped
     def stops(self) -> list[Stop]:
         return [
             decode_stop(scope, key, check("stop", f"{scope}/{key}", body, crc))
-            for scope, key, body, crc in self._db.execute(schema.GET_STOPS)
+            for scope, key, body, crc, lifted in self._sealed("stop", schema.GET_STOPS)
+            if not lifted
         ]
 
     @mapped
     def invocations(self) -> list[Invocation]:
         return [
             Invocation(no, command, operator, pid, start, end, RunState(state), by)
-            for no, command, operator, pid, start, end, state, by in self._db.execute(
-                schema.GET_INVOCATIONS
+            for no, command, operator, pid, start, end, state, by in self._sealed(
+                "invocation", schema.GET_INVOCATIONS
             )
         ]
 
     @mapped
     def tally(self) -> list[LaneTally]:
         tallies: dict[int, LaneTally] = {}
-        for lane, state, count, size, bound, failed in self._db.execute(
-            schema.GET_TALLY
+        for lane, state, count, size, bound, failed in self._sealed(
+            "work", schema.GET_TALLY
         ):
             had = tallies.get(lane, LaneTally(lane, 0, 0, 0, 0, 0))
             tallies[lane] = LaneTally(
@@ -257,7 +274,10 @@ class SqliteLedger:
     @mapped
     def requests_by_reason(self) -> dict[Why, int]:
         counts = dict.fromkeys(Why, 0)
-        counts.update((Why(why), n) for why, n in self._db.execute(schema.GET_WHY))
+        for why, count in self._db.execute(schema.GET_WHY):
+            if why not in counts:
+                raise LedgerDamaged(damaged("reason", why))
+            counts[Why(why)] = count
         return counts
 
     @mapped
@@ -280,7 +300,10 @@ class SqliteLedger:
         self, lane: int, *, after: int, limit: int
     ) -> list[tuple[Batch, list[Record]]]:
         rows = self._db.execute(schema.GET_OPEN, (lane, after, limit)).fetchall()
-        return [(self._batch(row), self._records(row[0])) for row in rows]
+        for row in rows:
+            if not row[-1]:
+                raise LedgerDamaged(damaged("work on batch", row[0]))
+        return [(self._batch(row[:-1]), self._records(row[0])) for row in rows]
 
     @mapped
     def poisoned(self, lane: int, *, limit: int) -> list[int]:
@@ -289,16 +312,17 @@ class SqliteLedger:
 
     @mapped
     def start(self, *, command: str, operator: str, pid: int, at: float) -> int:
-        cursor = self._db.execute(
-            schema.PUT_INVOCATION, (command, operator, pid, at, RunState.RUNNING)
-        )
-        return int(cursor.lastrowid or 0)
+        (number,) = self._db.execute(schema.NEXT_INVOCATION).fetchone()
+        facts = (command, operator, pid, float(at), None, RunState.RUNNING, "", 0)
+        self._db.execute(schema.PUT_INVOCATION, (number, *facts))
+        return int(number)
 
     @mapped
     def end(
         self, invocation: int, *, at: float, state: RunState, stopped_by: str
     ) -> None:
-        self._db.execute(schema.END_INVOCATION, (at, state, stopped_by, invocation))
+        facts = (float(at), state, stopped_by)
+        self._db.execute(schema.END_INVOCATION, (*facts, invocation))
 
     @mapped
     def add_reads(self, invocation: int, pages: int) -> None:
@@ -307,16 +331,9 @@ class SqliteLedger:
     @mapped
     def put_record(self, record: Record) -> None:
         body = encode_record(record)
-        key = f"{record.batch}/{record.kind}"
+        crc = checksum("record", f"{record.batch}/{record.kind}/{record.why}", body)
         self._db.execute(
-            schema.PUT_RECORD,
-            (
-                record.batch,
-                record.kind,
-                record.why,
-                body,
-                checksum("record", key, body),
-            ),
+            schema.PUT_RECORD, (record.batch, record.kind, record.why, body, crc)
         )
         if record.kind is RecordKind.INTENT:
             self._db.execute(schema.SET_STARTED, (record.batch,))
@@ -345,17 +362,24 @@ class SqliteLedger:
 
     # --- rows of tables -> values ----------------------------------------------------
 
+    def _sealed(self, kind: str, query: str) -> Iterator[Any]:
+        """Yield rows without their last column, which says whether they hold."""
+        for *row, holds in self._rows(query, ()):
+            if not holds:
+                raise LedgerDamaged(damaged(kind, row[0]))
+            yield row
+
     def _rows(self, query: str, values: tuple[object, ...]) -> Iterator[Any]:
         try:
             # Not "yield from": that would also close the cursor, maybe after the file.
             for row in self._db.execute(query, values):  # noqa: UP028
                 yield row
-        except sqlite3.Error as error:
+        except FOREIGN as error:
             raise map_error(error, self.path) from error
 
     def _batch(self, row: tuple[int, int, int, str, bytes, int]) -> Batch:
         batch_id, target, lane, action, body, crc = row
-        sound = check("batch", batch_id, body, crc)
+        sound = check("batch", _batch_key(batch_id, target, lane, action), body, crc)
         return decode_batch(batch_id, target, lane, action, sound)
 
     @mapped
@@ -363,19 +387,11 @@ class SqliteLedger:
         rows = self._db.execute(schema.GET_RECORDS, (batch,))
         return [self._record(row) for row in rows]
 
-    def _record(self, row: tuple[int, str, bytes, int]) -> Record:
-        batch, kind, body, crc = row
-        return decode_record(batch, kind, check("record", f"{batch}/{kind}", body, crc))
+    def _record(self, row: tuple[int, str, str, bytes, int]) -> Record:
+        batch, kind, why, body, crc = row
+        sound = check("record", f"{batch}/{kind}/{why}", body, crc)
+        return decode_record(batch, kind, sound)
 
 
-@contextmanager
-def _opening(path: Path, *, mode: str) -> Iterator[sqlite3.Connection]:
-    """Connect; let go again when what is done first with the connection fails."""
-    try:
-        with ExitStack() as stack:
-            db = connect(f"{path.resolve().as_uri()}?mode={mode}")
-            stack.callback(db.close)
-            yield db
-            stack.pop_all()
-    except sqlite3.Error as error:
-        raise map_error(error, path) from error
+def _batch_key(number: int, target: int, lane: int, action: str) -> str:
+    return f"{number}/{target}/{lane}/{action}"

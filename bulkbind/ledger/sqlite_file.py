@@ -1,19 +1,28 @@
 """Opening a ledger's file, and SQLite's errors in our words."""
 
 import sqlite3
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from bulkbind.errors import LedgerDamaged, LedgerFailed, LedgerMismatch, StateError
 from bulkbind.ledger import schema
+from bulkbind.ledger.codec import damaged
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def map_error(error: sqlite3.Error | OSError, path: object) -> StateError:
+#: What SQLite raises; the second where its own message holds damaged text.
+FOREIGN = (sqlite3.Error, UnicodeDecodeError)
+
+
+def map_error(
+    error: sqlite3.Error | OSError | UnicodeDecodeError, path: object
+) -> StateError:
     """Say what a database error means and what to do."""
     text = str(error)
     if isinstance(error, sqlite3.OperationalError | OSError):
@@ -41,7 +50,7 @@ def mapped(method: Callable[P, T]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(*args, **kwargs)
-        except sqlite3.Error as error:
+        except FOREIGN as error:
             raise map_error(error, getattr(args[0], "path", "")) from error
 
     return call
@@ -53,7 +62,47 @@ def connect(uri: str) -> sqlite3.Connection:
         uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30
     )
     db.execute("PRAGMA trusted_schema = OFF")
+    db.create_function("seal", -1, _seal, deterministic=True)
     return db
+
+
+@contextmanager
+def opening(path: Path, *, mode: str) -> Iterator[sqlite3.Connection]:
+    """Connect; let go again when what is done first with the connection fails."""
+    try:
+        with ExitStack() as stack:
+            db = connect(f"{path.resolve().as_uri()}?mode={mode}")
+            stack.callback(db.close)
+            yield db
+            stack.pop_all()
+    except FOREIGN as error:
+        raise map_error(error, path) from error
+
+
+def _seal(*values: object) -> int:
+    """Return the CRC-32 of a table's name and a row's columns."""
+    return zlib.crc32(repr(values).encode())
+
+
+class Facts(dict[str, str]):
+    """Facts of a ledger by name; one that is gone was there once."""
+
+    def __missing__(self, name: str) -> str:
+        raise LedgerDamaged(damaged("meta", name))
+
+
+def prove_whole(db: sqlite3.Connection, path: Path) -> None:
+    """Let SQLite go through the whole file: no row is missing from table or index.
+
+    Raises:
+        LedgerDamaged: Something is.
+    """
+    (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise map_error(sqlite3.DatabaseError(found), path)
+    stray = db.execute(schema.GET_STRAY).fetchone()
+    if stray is not None:
+        raise LedgerDamaged(damaged("record of batch", stray[0]))
 
 
 def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
@@ -68,7 +117,7 @@ def refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
         raise LedgerMismatch(message)
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > schema.VERSION:
-        writer = dict(db.execute(schema.GET_META)).get("written_by", "a newer bulkbind")
+        (writer,) = db.execute(schema.GET_WRITER).fetchone() or ("a newer bulkbind",)
         message = (
             f"{path} was written by {writer} (schema {version}); this one reads up to"
             f" {schema.VERSION}: use that version or a newer one"

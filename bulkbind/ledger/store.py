@@ -73,6 +73,14 @@ class Ledger(Protocol):
 
     # --- reading ---------------------------------------------------------------------
 
+    def prove(self) -> None:
+        """See that nothing is missing; reads everything once.
+
+        Raises:
+            LedgerDamaged: Something is.
+        """
+        ...
+
     def lanes(self) -> list[Lane]:
         """Return every lane, by number."""
         ...

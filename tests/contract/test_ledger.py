@@ -322,7 +322,7 @@ def test_an_answer_comes_back_with_everything_it_said(planned):
 texts = st.text(max_size=20)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_record_comes_back_as_it_was(tmp_path_factory, data):
     span = data.draw(

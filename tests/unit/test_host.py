@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkbind.errors import JobBusy, StateError
@@ -356,6 +356,7 @@ def test_a_file_that_is_no_ring_is_begun_anew(tmp_path, now):
     ring.close()
 
 
+@settings(deadline=None)
 @given(stamp=st.floats())
 def test_a_stamp_that_makes_no_sense_never_holds_anyone_for_longer_than_a_window(
     tmp_path_factory, stamp

@@ -9,7 +9,7 @@ import pytest
 from bulkbind.errors import LedgerDamaged, LedgerFailed, LedgerMismatch, StateError
 from bulkbind.ledger import SqliteLedger
 from bulkbind.ledger.schema import APPLICATION_ID, VERSION
-from bulkbind.model import Scope
+from bulkbind.model import Aside, Scope, Verdict
 from tests.contract.test_ledger import (
     LANES,
     TARGETS,
@@ -20,6 +20,8 @@ from tests.contract.test_ledger import (
     transaction,
 )
 
+ASIDES = [Aside(7, Verdict.DUPLICATE, "the same binding as apis.csv:2")]
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -28,7 +30,8 @@ def path(tmp_path):
     made = SqliteLedger.create(path, tool="bulkbind 1.2.3")
     with closing(made) as ledger, transaction(ledger):
         ledger.put_batches(batch(number, size=40) for number in range(1, 60))
-        ledger.put_plan(lanes=LANES, targets=TARGETS, asides=[])
+        ledger.put_plan(lanes=LANES, targets=TARGETS, asides=ASIDES)
+        ledger.start(command="run", operator="me@here", pid=7, at=1.5)
         ledger.put_record(intent(1))
         ledger.put_record(answer(1))
         ledger.put_stop(stop(Scope.TARGET, "0", message="why"))
@@ -48,6 +51,7 @@ def read_everything(path) -> None:
         ledger.targets()
         ledger.stops()
         ledger.tally()
+        ledger.invocations()
         ledger.last_record_at()
         list(ledger.asides())
         for target in range(3):
@@ -223,6 +227,27 @@ def test_any_changed_byte_of_a_body_is_seen(path, table, where):
 
         with pytest.raises(LedgerDamaged, match="is not what was written"):
             read_everything(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "change_to"),
+    [
+        ("meta", "value = 'bulkbind 9'"),
+        ("lane", "gateway = 'host/other'"),
+        ("target", "plugin_id = 'other'"),
+        ("batch", "action = 'detach'"),
+        ("batch", "target = 2 WHERE id = 1"),
+        ("work", "bound = 1 WHERE batch = 1"),
+        ("aside", "verdict = 'invalid'"),
+        ("stop", "key = '1'"),
+        ("invocation", "state = 'finished'"),
+    ],
+)
+def test_a_change_beside_the_bodies_is_seen_too(path, table, change_to):
+    change(path, f"UPDATE {table} SET {change_to}")  # noqa: S608
+
+    with pytest.raises(LedgerDamaged, match="is not what was written"):
+        read_everything(path)
 
 
 def test_a_record_moved_to_another_batch_is_seen(path):

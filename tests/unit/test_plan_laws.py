@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkbind.errors import Fault, PlanConflict
@@ -196,11 +196,12 @@ def test_rows_are_bindings_and_what_is_set_aside(rows, policy):
     )
 
 
+@settings(deadline=None)
 @given(rows=manifests(), policy=policies, size=sizes, bound=st.integers(0, 400))
 def test_spilling_to_disk_changes_nothing(rows, policy, size, bound):
-    settings = {"on_conflict": policy, "batch_size": size}
+    how = {"on_conflict": policy, "batch_size": size}
 
-    assert planned(*rows, bound=bound, **settings) == planned(*rows, **settings)
+    assert planned(*rows, bound=bound, **how) == planned(*rows, **how)
 
 
 @given(rows=manifests(), data=st.data())
