@@ -3,7 +3,7 @@
 Retries, pace and order are decided elsewhere.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bulkbind.auth import Credential
@@ -12,13 +12,10 @@ from bulkbind.http import Answer
 from bulkbind.model import Action, OurCode, Reply, Target
 from bulkbind.wire import (
     METHODS,
+    ListPath,
     Page,
-    apis_url,
-    attached_url,
     plugin_body,
     plugin_path,
-    read_apis,
-    read_attached,
     read_reply,
     scrub,
 )
@@ -54,7 +51,7 @@ class Gateway:
     ) -> None:
         self._http = http
         self._endpoint = endpoint.rstrip("/")
-        self._project_id = project_id
+        self.project_id = project_id
         self._credential = credential
 
     async def apply(
@@ -67,33 +64,19 @@ class Gateway:
         """
         answer = await self._send(
             METHODS[action],
-            plugin_path(target, project_id=self._project_id, action=action),
+            plugin_path(target, project_id=self.project_id, action=action),
             body=plugin_body(target.env_id, api_ids),
         )
         if isinstance(answer, Reply):
             return answer
         return read_reply(answer.status, answer.headers, answer.body)
 
-    async def attached_page(self, target: Target, offset: int) -> Page:
-        """Read a page of what a target's plug-in is attached to in its environment."""
-        return await self._read(
-            attached_url(target, project_id=self._project_id, offset=offset),
-            read_attached,
-        )
-
-    async def apis_page(self, instance_id: str, offset: int) -> Page:
-        """Read a page of a gateway's APIs and where they are published."""
-        return await self._read(
-            apis_url(instance_id, project_id=self._project_id, offset=offset), read_apis
-        )
-
-    async def _read(
-        self, url: str, read: Callable[[int, Mapping[str, str], bytes], Page]
-    ) -> Page:
-        answer = await self._send("GET", url)
+    async def page(self, wanted: ListPath, offset: int) -> Page:
+        """Read the page of a list that begins at an offset."""
+        answer = await self._send("GET", wanted.url(offset, project_id=self.project_id))
         if isinstance(answer, Reply):
             return Page(answer)
-        return read(answer.status, answer.headers, answer.body)
+        return wanted.read(answer.status, answer.headers, answer.body)
 
     async def _send(
         self, method: str, path: str, *, body: bytes | None = None

@@ -2,16 +2,18 @@
 
 The rules, in order of strength:
 
-1. A receipt that names the row: ``bound``.
+1. A receipt that names the row, or a list that shows it as wanted after it was sent:
+   ``bound`` or ``unbound``. Shown so and never sent: ``unchanged``.
 2. A whole refusal of a request that carried this row alone, or a list that says why
-   it cannot be bound: ``failed``.
+   it cannot be bound: ``failed``. Another plug-in that may not be displaced: ``kept``.
 3. A request that carried the row left, and neither yes nor no came: ``unconfirmed``,
    unless a later receipt or refusal settled it.
 4. The row's target was refused as a whole: ``failed``, cause ``target``.
 5. Otherwise ``not_sent``, with the reason why the run stopped.
 
 A detach is answered without receipts; until its effect is read back its rows are
-``unconfirmed``.
+``unconfirmed``. What a row displaced is what the last picture before its first
+request shows; later pictures do not count.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +38,9 @@ from bulkbind.model import (
 #: What ``replaced_plugin_id`` says when nobody looked before sending.
 UNKNOWN_REPLACED = "unknown"
 
+#: Of rows that an answer or a list ends.
+_CAUSES = {Scope.ITEM: Cause.ITEM, Scope.TARGET: Cause.TARGET}
+
 #: Why an answer that says yes proves nothing of a row: code and message.
 _UNPROVEN = {
     Action.ATTACH: (OurCode.NOT_NAMED.value, "the receipt does not name this API"),
@@ -53,6 +58,12 @@ class Standing:
     """Position -> the answer that named it, and where in its receipts."""
     failed: dict[int, Record] = field(default_factory=dict)
     """Position -> the answer that refused it alone."""
+    kept: dict[int, tuple[Record, int]] = field(default_factory=dict)
+    """Position -> the list that shows another plug-in there, and where in its span."""
+    pictures: dict[int, tuple[Record, int]] = field(default_factory=dict)
+    """Position -> the picture that is its pre-image, and where in its span."""
+    checks: dict[int, tuple[Record, int]] = field(default_factory=dict)
+    """Position -> the last verification, and where in its span."""
     unknown: dict[int, Record] = field(default_factory=dict)
     """Position -> the last record after which its state is neither yes nor no."""
     before: dict[int, Record] = field(default_factory=dict)
@@ -64,6 +75,10 @@ class Standing:
             self.before = _leave(self, record)
         elif record.kind is RecordKind.READING:
             _read(self, record)
+        elif record.kind is RecordKind.PICTURE:
+            _picture(self, record)
+        elif record.kind is RecordKind.CHECK:
+            self.checks.update((p, (record, at)) for at, p in enumerate(record.span))
         else:
             _answer(self, record, before=self.before, action=action)
 
@@ -73,8 +88,17 @@ class Standing:
         return tuple(
             position
             for position in range(len(self.attempts))
-            if position not in self.bound and position not in self.failed
+            if position not in self.bound
+            and position not in self.failed
+            and position not in self.kept
         )
+
+    def other(self, position: int) -> str:
+        """Return the plug-in that a position displaces; empty: none."""
+        if position not in self.pictures:
+            return UNKNOWN_REPLACED
+        record, place = self.pictures[position]
+        return record.others[place]
 
 
 def stand(batch: Batch, records: Iterable[Record]) -> Standing:
@@ -138,9 +162,20 @@ def _take_receipts(standing: Standing, answer: Record) -> None:
                 standing.unknown[position] = answer
 
 
+def _picture(standing: Standing, picture: Record) -> None:
+    """The first request freezes what its ids displace."""
+    standing.pictures.update(
+        (position, (picture, place))
+        for place, position in enumerate(picture.span)
+        if not standing.attempts[position]
+    )
+
+
 def _read(standing: Standing, reading: Record) -> None:
     """Presence in a list proves; what it says otherwise is the end of its ids."""
-    if reading.scope is Scope.DONE:
+    if reading.scope is Scope.KEPT:
+        standing.kept.update((p, (reading, at)) for at, p in enumerate(reading.span))
+    elif reading.scope is Scope.DONE:
         named = reading.receipts.positions
         standing.bound.update((p, (reading, place)) for place, p in enumerate(named))
         _forget(standing.unknown, named)
@@ -205,6 +240,8 @@ class Findings:
     times: list[str]
     """``attached_time``"""
     attempts: list[int]
+    verified: list[str]
+    """``yes``, ``missing``, the other plug-in's id; empty: not read."""
 
 
 def judge(
@@ -238,37 +275,66 @@ def find(
     """Judge a batch as :func:`judge` does, in columns: made for millions of rows."""
     standing = stand(batch, records)
     common = [_unanswered(stops.reaching(target))] * len(batch.api_ids)
-    found = Findings(common, [""] * len(common), [""] * len(common), standing.attempts)
-    _fill(
-        common, standing.unknown, judge_one=partial(_unconfirmed, action=batch.action)
-    )
-    _fill(common, standing.failed, judge_one=_failed)
-    answers = {position: answer for position, (answer, _) in standing.bound.items()}
-    _fill(common, answers, judge_one=_bound)
+    blanks = [""] * len(common)
+    found = Findings(common, blanks, [*blanks], standing.attempts, [*blanks])
+    _fill_all(common, standing, action=batch.action)
     for position, (answer, place) in standing.bound.items():
         found.attach_ids[position] = answer.receipts.attach_ids[place]
         found.times[position] = answer.receipts.times[place]
+    for position, (check, place) in standing.checks.items():
+        found.verified[position] = _verified(
+            check.others[place], target.plugin_id, action=batch.action
+        )
     return found
+
+
+def _verified(seen: str, plugin_id: str, *, action: Action) -> str:
+    """Say how what is there now agrees with what the batch was to do."""
+    if (seen == plugin_id) is (action is Action.ATTACH):
+        return "yes"
+    return seen or "missing"
+
+
+def _fill_all(common: list[RowVerdict], standing: Standing, *, action: Action) -> None:
+    """Judge every position that has a record of its own."""
+    other = standing.other
+    unknown = {p: (record, other(p)) for p, record in standing.unknown.items()}
+    _fill(common, unknown, judge_one=partial(_unconfirmed, action=action))
+    failed = {p: (record, "") for p, record in standing.failed.items()}
+    _fill(common, failed, judge_one=_failed)
+    kept = {p: (record, record.others[at]) for p, (record, at) in standing.kept.items()}
+    _fill(common, kept, judge_one=_kept)
+    sent, unsent = {}, {}
+    for position, (answer, _) in standing.bound.items():
+        if standing.attempts[position]:
+            sent[position] = answer, other(position)
+        else:
+            unsent[position] = answer, ""
+    _fill(common, sent, judge_one=partial(_done, action=action))
+    _fill(common, unsent, judge_one=_unchanged)
 
 
 def _fill(
     common: list[RowVerdict],
-    settled: Mapping[int, Record],
+    settled: Mapping[int, tuple[Record, str]],
     *,
-    judge_one: Callable[[Record], RowVerdict],
+    judge_one: Callable[[Record, str], RowVerdict],
 ) -> None:
-    known: dict[int, RowVerdict] = {}
-    for position, record in settled.items():
-        verdict = known.get(id(record))
+    """Let positions with one record and one other plug-in share a verdict."""
+    known: dict[tuple[int, str], RowVerdict] = {}
+    for position, (record, other) in settled.items():
+        key = id(record), other
+        verdict = known.get(key)
         if verdict is None:
-            verdict = known[id(record)] = judge_one(record)
+            verdict = known[key] = judge_one(record, other)
         common[position] = verdict
 
 
-def _bound(answer: Record) -> RowVerdict:
+def _done(answer: Record, other: str, *, action: Action) -> RowVerdict:
+    is_bound = action is Action.ATTACH
     return RowVerdict(
-        Verdict.BOUND,
-        replaced_plugin_id=UNKNOWN_REPLACED,
+        Verdict.BOUND if is_bound else Verdict.UNBOUND,
+        replaced_plugin_id=other if is_bound else "",
         http_status=answer.status,
         request_id=answer.request_id,
         finished_at=answer.at,
@@ -277,10 +343,30 @@ def _bound(answer: Record) -> RowVerdict:
     )
 
 
-def _failed(answer: Record) -> RowVerdict:
+def _unchanged(reading: Record, _: str) -> RowVerdict:
+    return RowVerdict(
+        Verdict.UNCHANGED,
+        finished_at=reading.at,
+        plugin_name=reading.plugin_name,
+        env_name=reading.env_name,
+    )
+
+
+def _kept(reading: Record, other: str) -> RowVerdict:
+    return RowVerdict(
+        Verdict.KEPT,
+        Cause.ITEM,
+        replaced_plugin_id=other,
+        error_code=reading.code,
+        error_msg=reading.message,
+        finished_at=reading.at,
+    )
+
+
+def _failed(answer: Record, _: str) -> RowVerdict:
     return RowVerdict(
         Verdict.FAILED,
-        Cause.ITEM if answer.scope is Scope.ITEM else Cause.GATEWAY,
+        _CAUSES.get(answer.scope, Cause.GATEWAY),
         http_status=answer.status,
         error_code=answer.code,
         error_msg=answer.message,
@@ -289,12 +375,12 @@ def _failed(answer: Record) -> RowVerdict:
     )
 
 
-def _unconfirmed(record: Record, *, action: Action) -> RowVerdict:
+def _unconfirmed(record: Record, other: str, *, action: Action) -> RowVerdict:
     if record.kind is RecordKind.INTENT:
         return RowVerdict(
             Verdict.UNCONFIRMED,
             Cause.STOP,
-            replaced_plugin_id=UNKNOWN_REPLACED,
+            replaced_plugin_id=other,
             error_code=OurCode.INTERRUPTED.value,
             error_msg="the run ended while the request was out",
         )
@@ -304,7 +390,7 @@ def _unconfirmed(record: Record, *, action: Action) -> RowVerdict:
     return RowVerdict(
         Verdict.UNCONFIRMED,
         Cause.ITEM if record.scope is Scope.DONE else Cause.OUTAGE,
-        replaced_plugin_id=UNKNOWN_REPLACED,
+        replaced_plugin_id=other,
         http_status=record.status,
         error_code=code,
         error_msg=message,

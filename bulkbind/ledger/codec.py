@@ -7,8 +7,10 @@ import msgspec
 from bulkbind.errors import LedgerDamaged
 from bulkbind.ledger.packing import (
     pack_numbers,
+    pack_repeats,
     pack_texts,
     unpack_numbers,
+    unpack_repeats,
     unpack_texts,
 )
 from bulkbind.model import (
@@ -44,6 +46,7 @@ class _RecordBody(msgspec.Struct, array_like=True, omit_defaults=True):
     times: bytes = b""
     plugin_name: str = ""
     env_name: str = ""
+    others: bytes = b""
 
 
 class _StopBody(msgspec.Struct, array_like=True):
@@ -125,6 +128,8 @@ def encode_record(record: Record) -> bytes:
             body.positions = pack_numbers(record.receipts.positions)
             body.attach_ids = pack_texts(record.receipts.attach_ids)
             body.times = pack_texts(record.receipts.times)
+        if record.others:
+            body.others = pack_repeats(record.others)
     return _ENCODER.encode(body)
 
 
@@ -153,6 +158,7 @@ def decode_record(batch_id: int, kind: str, body: bytes) -> Record:
         receipts=receipts,
         plugin_name=packed.plugin_name,
         env_name=packed.env_name,
+        others=unpack_repeats(packed.others) if packed.others else (),
     )
 
 

@@ -4,7 +4,9 @@ Each packed column begins with one byte that says how it is packed, so that a la
 version may add ways without changing the schema.
 """
 
+import sys
 import zlib
+from array import array
 from collections.abc import Sequence
 
 import msgspec
@@ -39,6 +41,30 @@ def unpack_texts(packed: bytes) -> tuple[str, ...]:
         )
     texts = msgspec.msgpack.decode(zlib.decompress(packed[1:]), type=list[str])
     return tuple(texts)
+
+
+def pack_repeats(texts: Sequence[str]) -> bytes:
+    """Pack up to 65,536 texts of which many are alike: each once, and who has which."""
+    distinct = list(dict.fromkeys(texts))
+    place = {text: number for number, text in enumerate(distinct)}
+    places = array("H", [place[text] for text in texts])
+    if sys.byteorder == "big":
+        places.byteswap()
+    named = pack_texts(distinct)
+    return _varint(len(named)) + named + zlib.compress(places.tobytes(), _LEVEL)
+
+
+def unpack_repeats(packed: bytes) -> tuple[str, ...]:
+    """Return what ``pack_repeats`` was given."""
+    end = 1
+    while packed[end - 1] & 0x80:
+        end += 1
+    (length,) = _varints(packed[:end])
+    distinct = unpack_texts(packed[end : end + length])
+    places = array("H", zlib.decompress(packed[end + length :]))
+    if sys.byteorder == "big":
+        places.byteswap()
+    return tuple(distinct[place] for place in places)
 
 
 def pack_numbers(numbers: Sequence[int]) -> bytes:

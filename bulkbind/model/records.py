@@ -71,8 +71,12 @@ class RecordKind(StrEnum):
     ANSWER = "answer"
     """What came back, and how it was judged; durable before the lane goes on."""
     READING = "reading"
-    """What a list of the gateway says of ids: receipts for those it shows, or, with
-    another scope than ``done``, the end of every id of the span."""
+    """What a list of the gateway says of ids: receipts for those that are as wanted,
+    or, with another scope than ``done``, the end of every id of the span."""
+    PICTURE = "picture"
+    """Which plug-in held each id's slot before anything was sent: the pre-image."""
+    CHECK = "check"
+    """Which plug-in holds each id's slot now: a verification, after the fact."""
 
 
 class Why(StrEnum):
@@ -104,6 +108,9 @@ class Record:
     receipts: Receipts = NO_RECEIPTS
     plugin_name: str = ""
     env_name: str = ""
+    others: tuple[str, ...] = ()
+    """The plug-in seen in the slot of each position of the span, empty: none; only of
+    pictures, checks and readings of scope ``kept``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

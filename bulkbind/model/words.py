@@ -107,6 +107,8 @@ class Scope(StrEnum):
     """Sent, and neither yes nor no came back: send again."""
     TRANSIENT = "transient"
     """Surely not applied, and may go better next time: send again."""
+    KEPT = "kept"
+    """Another plug-in holds the slot, and this run may not displace it."""
 
 
 class OurCode(StrEnum):
@@ -126,6 +128,12 @@ class OurCode(StrEnum):
     STOPPED = "BULKBIND.STOPPED"
     BUSY_TOO_LONG = "BULKBIND.BUSY_TOO_LONG"
     OUTAGE = "BULKBIND.OUTAGE"
+    PLUGIN_UNKNOWN = "BULKBIND.PLUGIN_UNKNOWN"
+    ENV_UNKNOWN = "BULKBIND.ENV_UNKNOWN"
+    NOT_READ = "BULKBIND.NOT_READ"
+    OTHER_BOUND = "BULKBIND.OTHER_BOUND"
+    CHANGED_SINCE = "BULKBIND.CHANGED_SINCE"
+    NO_PRE_IMAGE = "BULKBIND.NO_PRE_IMAGE"
 
 
 class Secret:

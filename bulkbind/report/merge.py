@@ -1,8 +1,9 @@
 """The pinned rows and the ledger -> one verdict per row, in manifest order.
 
-The manifest is in its author's order, a ledger in that of its batches. Batches are
-cut in manifest order, so each target's ids come up in the order of its rows: a merge
-needs one open batch per target, and never looks anything up.
+The manifest is in its author's order, a ledger in that of its batches. Batches of one
+kind (to be sent, unchanged, refused ...) are cut in manifest order, and a target's
+batches are numbered by their first row: a merge needs a few open batches per target,
+one for each kind, and never looks anything up.
 
 On the way it proves the partition. Every row must be what its target's next id says
 it is, or set aside; at the end nothing may be left over. A report that does not add
@@ -10,14 +11,19 @@ up is not written.
 """
 
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush, heapreplace
 
 from bulkbind.errors import ReportWrong
 from bulkbind.model import Aside, Batch, Row, RowVerdict, Target, Verdict
 from bulkbind.report.judged import JudgedRow, Shared, Source
 from bulkbind.verdict import Stops, find
 
-#: A target's next row: number, API, what it shares, attach id, time, attempts.
-_Entry = tuple[int, str, Shared, str, str, int]
+#: A target's next row: number, API, what it shares, attach id, time, attempts, and
+#: what a verification saw.
+_Entry = tuple[int, str, Shared, str, str, int, str]
+
+#: An open batch: its next row's number, its place, its next row, the rows after it.
+_Open = tuple[int, int, _Entry, Iterator[_Entry]]
 
 _TargetKey = tuple[str, str, str, str]
 
@@ -29,7 +35,7 @@ def judged_rows(
 ) -> Iterator[JudgedRow]:
     """Give every row its verdict, in manifest order.
 
-    Memory holds one batch per target; time is linear in rows.
+    Memory holds a batch per target and kind; time is linear in rows.
 
     Args:
         rows: The pinned manifest; a row's number is its position, from 0.
@@ -74,7 +80,32 @@ def _key(target: Target) -> _TargetKey:
 
 
 def _entries(target: Target, *, source: Source, stops: Stops) -> Iterator[_Entry]:
-    """Walk a target's rows, one open batch at a time."""
+    """Walk a target's rows, ascending, through batches that may overlap."""
+    opened: list[_Open] = []
+    for number, entries in enumerate(_batches(target, source=source, stops=stops)):
+        first = next(entries)
+        while opened and opened[0][0] < first[0]:
+            yield _step(opened)
+        heappush(opened, (first[0], number, first, entries))
+    while opened:
+        yield _step(opened)
+
+
+def _step(opened: list[_Open]) -> _Entry:
+    """Take the lowest row of all open batches."""
+    _, number, entry, entries = opened[0]
+    following = next(entries, None)
+    if following is None:
+        heappop(opened)
+    else:
+        heapreplace(opened, (following[0], number, following, entries))
+    return entry
+
+
+def _batches(
+    target: Target, *, source: Source, stops: Stops
+) -> Iterator[Iterator[_Entry]]:
+    """Judge a target's batches one by one."""
     for batch, records in source.batches(target.no):
         if len(batch.rows) != len(batch.api_ids):
             text = f"{len(batch.rows)} rows, but {len(batch.api_ids)} ids"
@@ -84,13 +115,14 @@ def _entries(target: Target, *, source: Source, stops: Stops) -> Iterator[_Entry
         except IndexError as stray:
             text = "its records name ids that it does not have"
             raise ReportWrong(_damaged(batch, text)) from stray
-        yield from zip(
+        yield zip(
             batch.rows,
             batch.api_ids,
             _shared_out(found.common, target=target),
             found.attach_ids,
             found.times,
             found.attempts,
+            found.verified,
             strict=True,
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import anyio
@@ -83,6 +84,7 @@ class Engine:
                 limits=limits,
                 observer=self.observer,
                 settings=self.settings,
+                count_read=partial(self.recorder.count_read, self.invocation),
                 invocation=self.invocation,
                 now=self.now,
                 random=self.random,

@@ -19,7 +19,7 @@ from bulkbind.model import (
 )
 from bulkbind.retry import RetryPolicy
 from bulkbind.run.limits import MaxFailed
-from bulkbind.wire import Page
+from bulkbind.wire import ListPath, Page
 
 
 class Attacher(Protocol):
@@ -31,12 +31,8 @@ class Attacher(Protocol):
         """Send one request, once; what went wrong is in the reply."""
         ...
 
-    async def attached_page(self, target: Target, offset: int) -> Page:
-        """Read a page of what a target's plug-in is attached to."""
-        ...
-
-    async def apis_page(self, instance_id: str, offset: int) -> Page:
-        """Read a page of a gateway's APIs."""
+    async def page(self, wanted: ListPath, offset: int) -> Page:
+        """Read the page of a list that begins at an offset, once."""
         ...
 
 

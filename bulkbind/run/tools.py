@@ -1,6 +1,6 @@
-"""What the lanes of one account work with."""
+"""What the lanes of one account work with: to read, and to send."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -19,23 +19,31 @@ from bulkbind.run.seams import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What every lane of an account works with."""
+@dataclass(frozen=True, kw_only=True)
+class ReadTools:
+    """What reading the lists of an account's gateways takes."""
 
     attacher: Attacher
     turns: Turns
-    recorder: Recorder
-    locks: GatewayLocks
     slots: anyio.Semaphore
     halt: Halt
+    observer: Observer
+    settings: RunSettings
+    count_read: Callable[[], Awaitable[None]]
+    """Told of every page that was asked for."""
+    now: Callable[[], float]
+    """Seconds since the epoch."""
+    random: Random
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools(ReadTools):
+    """What every lane of an account works with."""
+
+    recorder: Recorder
+    locks: GatewayLocks
     breaker: Breaker
     """The account's."""
     limits: Limits
     """The run's."""
-    observer: Observer
-    settings: RunSettings
     invocation: int
-    now: Callable[[], float]
-    """Seconds since the epoch."""
-    random: Random

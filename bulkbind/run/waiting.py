@@ -4,7 +4,7 @@ import anyio
 
 from bulkbind.model import Lane, Reply
 from bulkbind.retry import backoff, read_limit, read_retry_after
-from bulkbind.run.tools import Tools
+from bulkbind.run.tools import ReadTools
 
 
 class Waiting:
@@ -15,7 +15,7 @@ class Waiting:
         tools: Its account's.
     """
 
-    def __init__(self, lane: Lane, tools: Tools) -> None:
+    def __init__(self, lane: Lane, tools: ReadTools) -> None:
         self._lane = lane
         self._tools = tools
 

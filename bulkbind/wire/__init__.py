@@ -11,13 +11,24 @@ Assumed, because no page says it: records may come in any order (they are matche
 """
 
 from bulkbind.wire.lists import Attached as Attached
+from bulkbind.wire.lists import Item as Item
 from bulkbind.wire.lists import KnownApi as KnownApi
+from bulkbind.wire.lists import KnownEnv as KnownEnv
+from bulkbind.wire.lists import KnownGateway as KnownGateway
+from bulkbind.wire.lists import KnownPlugin as KnownPlugin
 from bulkbind.wire.lists import Listing as Listing
+from bulkbind.wire.lists import ListPath as ListPath
 from bulkbind.wire.lists import Page as Page
-from bulkbind.wire.lists import apis_url as apis_url
-from bulkbind.wire.lists import attached_url as attached_url
+from bulkbind.wire.lists import apis_list as apis_list
+from bulkbind.wire.lists import attached_list as attached_list
+from bulkbind.wire.lists import envs_list as envs_list
+from bulkbind.wire.lists import gateways_list as gateways_list
+from bulkbind.wire.lists import plugins_list as plugins_list
 from bulkbind.wire.lists import read_apis as read_apis
 from bulkbind.wire.lists import read_attached as read_attached
+from bulkbind.wire.lists import read_envs as read_envs
+from bulkbind.wire.lists import read_gateways as read_gateways
+from bulkbind.wire.lists import read_plugins as read_plugins
 from bulkbind.wire.plugin import METHODS as METHODS
 from bulkbind.wire.plugin import plugin_body as plugin_body
 from bulkbind.wire.plugin import plugin_path as plugin_path

@@ -4,14 +4,14 @@ Common paging: ``offset`` and ``limit``, 1-500, silently clamped; there is no ma
 Source: apig-contract 1.1, 2.1; SDK docstrings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from bulkbind.model import OurCode, Reply, Target
+from bulkbind.model import OurCode, Reply
 from bulkbind.wire.plugin import UNREADABLE, read_refusal
 from bulkbind.wire.text import scrub
 
@@ -39,6 +39,37 @@ class KnownApi(NamedTuple):
     api_id: str
     env_ids: frozenset[str]
     """Environments it is published in."""
+    group: str = ""
+    """Name of its group."""
+    tags: tuple[str, ...] = ()
+
+
+class KnownPlugin(NamedTuple):
+    """One plug-in of a gateway."""
+
+    plugin_id: str
+    name: str
+    plugin_type: str
+    """Any text: types have been added before."""
+
+
+class KnownEnv(NamedTuple):
+    """One environment of a gateway."""
+
+    env_id: str
+    name: str
+
+
+class KnownGateway(NamedTuple):
+    """One gateway of a project."""
+
+    instance_id: str
+    name: str
+    status: str
+
+
+#: What lists are of; the first field says which one an item is.
+Item = Attached | KnownApi | KnownPlugin | KnownEnv | KnownGateway
 
 
 class _AttachedItem(msgspec.Struct):
@@ -51,20 +82,57 @@ class _AttachedItem(msgspec.Struct):
 class _ApiItem(msgspec.Struct):
     id: str | None = None
     run_env_id: str | None = None
+    group_name: str | None = None
+    tags: list[str] | None = None
+
+
+class _PluginItem(msgspec.Struct):
+    plugin_id: str | None = None
+    plugin_name: str | None = None
+    plugin_type: str | None = None
+
+
+class _EnvItem(msgspec.Struct):
+    id: str | None = None
+    name: str | None = None
+
+
+class _GatewayItem(msgspec.Struct):
+    id: str | None = None
+    instance_name: str | None = None
+    status: str | None = None
 
 
 class _AttachedPage(msgspec.Struct):
     total: int
-    apis: list[_AttachedItem]
+    items: list[_AttachedItem] = msgspec.field(name="apis")
 
 
 class _ApiPage(msgspec.Struct):
     total: int
-    apis: list[_ApiItem]
+    items: list[_ApiItem] = msgspec.field(name="apis")
+
+
+class _PluginPage(msgspec.Struct):
+    total: int
+    items: list[_PluginItem] = msgspec.field(name="plugins")
+
+
+class _EnvPage(msgspec.Struct):
+    total: int
+    items: list[_EnvItem] = msgspec.field(name="envs")
+
+
+class _GatewayPage(msgspec.Struct):
+    total: int
+    items: list[_GatewayItem] = msgspec.field(name="instances")
 
 
 _ATTACHED = msgspec.json.Decoder(_AttachedPage)
 _APIS = msgspec.json.Decoder(_ApiPage)
+_PLUGINS = msgspec.json.Decoder(_PluginPage)
+_ENVS = msgspec.json.Decoder(_EnvPage)
+_GATEWAYS = msgspec.json.Decoder(_GatewayPage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +141,7 @@ class Page:
 
     reply: Reply
     """Status, and what went wrong when it was not 200."""
-    items: tuple[Attached | KnownApi, ...] = ()
+    items: tuple[Item, ...] = ()
     total: int = 0
 
     @property
@@ -82,67 +150,127 @@ class Page:
         return self.reply.status == _OK and not self.reply.code
 
 
-def attached_url(target: Target, *, project_id: str, offset: int) -> str:
-    """Return path and query of a page of the APIs a target's plug-in is attached to.
+ReadPage = Callable[[int, Mapping[str, str], bytes], Page]
+
+
+@dataclass(frozen=True, slots=True)
+class ListPath:
+    """A list of one project: where it is, and how its pages are read."""
+
+    path: str
+    """Below the project's instances, percent-encoded; empty: they themselves."""
+    query: Mapping[str, str]
+    read: ReadPage
+
+    def url(self, offset: int, *, project_id: str) -> str:
+        """Return path and query of the page that begins at an offset."""
+        project = quote(project_id, safe="")
+        query = urlencode({**self.query, "limit": PAGE, "offset": offset})
+        return f"/v2/{project}/apigw/instances{self.path}?{query}"
+
+
+def attached_list(instance_id: str, plugin_id: str, *, env_id: str) -> ListPath:
+    """Return the list of the APIs a plug-in is attached to; env empty: everywhere.
 
     Source: OTC, ListPluginAttachedApis.
     """
-    parts = (project_id, target.instance_id, target.plugin_id)
-    project, instance, plugin = (quote(part, safe="") for part in parts)
-    query = {"env_id": target.env_id, "limit": PAGE, "offset": offset}
-    return (
-        f"/v2/{project}/apigw/instances/{instance}/plugins/{plugin}/attached-apis"
-        f"?{urlencode(query)}"
-    )
+    path = f"{_below(instance_id, 'plugins')}/{quote(plugin_id, safe='')}/attached-apis"
+    return ListPath(path, {"env_id": env_id} if env_id else {}, read_attached)
 
 
-def apis_url(instance_id: str, *, project_id: str, offset: int) -> str:
-    """Return path and query of a page of a gateway's APIs.
+def apis_list(instance_id: str) -> ListPath:
+    """Return the list of a gateway's APIs. Source: OTC, ListApisV2."""
+    return ListPath(_below(instance_id, "apis"), {}, read_apis)
 
-    Source: OTC, ListApisV2.
-    """
-    project, instance = quote(project_id, safe=""), quote(instance_id, safe="")
-    query = urlencode({"limit": PAGE, "offset": offset})
-    return f"/v2/{project}/apigw/instances/{instance}/apis?{query}"
+
+def plugins_list(instance_id: str) -> ListPath:
+    """Return the list of a gateway's plug-ins. Source: OTC, ListPlugins."""
+    return ListPath(_below(instance_id, "plugins"), {}, read_plugins)
+
+
+def envs_list(instance_id: str) -> ListPath:
+    """Return the list of a gateway's environments. Source: OTC, ListEnvironmentsV2."""
+    return ListPath(_below(instance_id, "envs"), {}, read_envs)
+
+
+def gateways_list() -> ListPath:
+    """Return the list of a project's gateways. Source: OTC, ListInstancesV2."""
+    return ListPath("", {}, read_gateways)
+
+
+def _below(instance_id: str, what: str) -> str:
+    return f"/{quote(instance_id, safe='')}/{what}"
 
 
 def read_attached(status: int, headers: Mapping[str, str], body: bytes) -> Page:
     """Read a page of ``attached-apis``."""
-    if status != _OK:
-        return Page(read_refusal(status, headers, body))
-    try:
-        page = _ATTACHED.decode(body)
-    except UNREADABLE as error:
-        return _unreadable(status, error)
-    items = [
-        Attached(
-            item.api_id or "",
-            scrub(item.plugin_attach_id or ""),
-            scrub(item.attached_time or ""),
-            item.env_id or "",
-        )
-        for item in page.apis
-    ]
-    return Page(Reply(status), tuple(items), page.total)
+    return _read(status, headers, body, decoder=_ATTACHED, make=_attached)
 
 
 def read_apis(status: int, headers: Mapping[str, str], body: bytes) -> Page:
     """Read a page of a gateway's APIs; ``run_env_id`` joins environments by ``|``."""
+    return _read(status, headers, body, decoder=_APIS, make=_api)
+
+
+def read_plugins(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+    """Read a page of a gateway's plug-ins."""
+    return _read(status, headers, body, decoder=_PLUGINS, make=_plugin)
+
+
+def read_envs(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+    """Read a page of a gateway's environments."""
+    return _read(status, headers, body, decoder=_ENVS, make=_env)
+
+
+def read_gateways(status: int, headers: Mapping[str, str], body: bytes) -> Page:
+    """Read a page of a project's gateways."""
+    return _read(status, headers, body, decoder=_GATEWAYS, make=_gateway)
+
+
+def _read(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    decoder: Any,  # noqa: ANN401 - of whatever page
+    make: Callable[[Any], Item],
+) -> Page:
     if status != _OK:
         return Page(read_refusal(status, headers, body))
     try:
-        page = _APIS.decode(body)
+        page = decoder.decode(body)
     except UNREADABLE as error:
         return _unreadable(status, error)
-    items = [
-        KnownApi(item.id or "", frozenset(filter(None, _split(item.run_env_id))))
-        for item in page.apis
-    ]
-    return Page(Reply(status), tuple(items), page.total)
+    return Page(Reply(status), tuple(make(item) for item in page.items), page.total)
 
 
-def _split(joined: str | None) -> Sequence[str]:
-    return (joined or "").split("|")
+def _attached(item: _AttachedItem) -> Attached:
+    return Attached(
+        item.api_id or "",
+        scrub(item.plugin_attach_id or ""),
+        scrub(item.attached_time or ""),
+        item.env_id or "",
+    )
+
+
+def _api(item: _ApiItem) -> KnownApi:
+    envs = frozenset(filter(None, (item.run_env_id or "").split("|")))
+    tags = tuple(scrub(tag) for tag in item.tags or ())
+    return KnownApi(item.id or "", envs, scrub(item.group_name or ""), tags)
+
+
+def _plugin(item: _PluginItem) -> KnownPlugin:
+    name, kind = scrub(item.plugin_name or ""), scrub(item.plugin_type or "")
+    return KnownPlugin(item.plugin_id or "", name, kind)
+
+
+def _env(item: _EnvItem) -> KnownEnv:
+    return KnownEnv(item.id or "", scrub(item.name or ""))
+
+
+def _gateway(item: _GatewayItem) -> KnownGateway:
+    name, status = scrub(item.instance_name or ""), scrub(item.status or "")
+    return KnownGateway(item.id or "", name, status)
 
 
 def _unreadable(status: int, error: Exception) -> Page:
@@ -158,7 +286,9 @@ class Listing:
     proves what it shows, and proves nothing about what it does not show.
     """
 
-    items: dict[str, Attached | KnownApi] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
+    by_env: bool = False
+    """True: an API may be there once for each environment."""
     total: int = -1
     is_done: bool = False
     is_odd: bool = False
@@ -171,7 +301,7 @@ class Listing:
     def take(self, page: Page) -> None:
         """Take the next page in."""
         before = len(self.items)
-        self.items.update((item.api_id, item) for item in page.items)
+        self.items.update((self._key(item), item) for item in page.items)
         new = len(self.items) - before
         if self.total not in {-1, page.total} or new != len(page.items):
             self.is_odd = True
@@ -180,6 +310,11 @@ class Listing:
         if ended and len(self.items) != page.total:
             self.is_odd = True
         self.is_done = ended or not new or len(self.items) > MAX_ITEMS
+
+    def _key(self, item: Item) -> str:
+        if self.by_env and isinstance(item, Attached):
+            return f"{item.api_id}/{item.env_id}"
+        return item[0]
 
     @property
     def proves_absence(self) -> bool:

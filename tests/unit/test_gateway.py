@@ -9,6 +9,7 @@ from bulkbind.errors import AnswerLost, BulkbindError, NotSent
 from bulkbind.gateway import Gateway
 from bulkbind.http import Answer
 from bulkbind.model import Action, OurCode, Reply, Secret, Target
+from bulkbind.wire import apis_list, attached_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ TARGET = Target(
     env_id="env",
     lane=0,
 )
+ATTACHED = attached_list("gw", "plug", env_id="env")
 
 
 class Wire:
@@ -107,7 +109,7 @@ LIST = Answer(200, {}, b'{"total":1,"apis":[{"api_id":"a","id":"a"}]}')
 
 async def test_what_a_plugin_is_attached_to_is_read_without_a_body():
     wire = Wire(LIST)
-    page = await gateway(wire).attached_page(TARGET, 500)
+    page = await gateway(wire).page(ATTACHED, 500)
 
     method, url, _, body = wire.sent[0]
     assert (method, body) == ("GET", None)
@@ -117,14 +119,14 @@ async def test_what_a_plugin_is_attached_to_is_read_without_a_body():
 
 async def test_the_apis_of_a_gateway_are_read():
     wire = Wire(LIST)
-    page = await gateway(wire).apis_page("gw", 0)
+    page = await gateway(wire).page(apis_list("gw"), 0)
 
     assert wire.sent[0][1].endswith("/instances/gw/apis?limit=500&offset=0")
     assert [item.api_id for item in page.items] == ["a"]
 
 
 async def test_a_list_that_could_not_be_had_says_so():
-    page = await gateway(Wire(AnswerLost("cut"))).apis_page("gw", 0)
+    page = await gateway(Wire(AnswerLost("cut"))).page(apis_list("gw"), 0)
 
     assert not page.is_whole
     assert page.reply.code == OurCode.ANSWER_LOST

@@ -75,13 +75,13 @@ def test_rows_of_one_answer_share_their_cells():
     assert third is not first
 
 
-def test_one_batch_per_target_is_read_at_a_time():
-    run = made_run([0, 1, 0, 1, 0, 1], batch_size=1)
+def test_a_target_holds_its_open_batch_and_the_next_one():
+    run = made_run([0, 1, 0, 1, 0, 1, 0, 1], batch_size=1)
 
-    rows = judged_rows(run.rows, source=run.source, expected_rows=6)
+    rows = judged_rows(run.rows, source=run.source, expected_rows=8)
     list(islice(rows, 2))
 
-    assert len(run.source.read) == 2
+    assert len(run.source.read) == 4
 
 
 def test_a_run_of_no_rows_adds_up():

@@ -16,8 +16,8 @@ from bulkbind.wire import (
     KnownApi,
     Listing,
     Page,
-    apis_url,
-    attached_url,
+    apis_list,
+    attached_list,
     plugin_body,
     plugin_path,
     read_apis,
@@ -496,14 +496,16 @@ def test_a_failure_without_words_is_given_some():
 
 
 def test_the_list_of_what_a_plugin_is_attached_to_is_asked_for_as_promised():
-    assert attached_url(target(), project_id=PROJECT, offset=500) == (
+    wanted = attached_list(INSTANCE, PLUGIN, env_id=RELEASE)
+
+    assert wanted.url(500, project_id=PROJECT) == (
         f"/v2/{PROJECT}/apigw/instances/{INSTANCE}/plugins/{PLUGIN}/attached-apis"
         f"?env_id={RELEASE}&limit=500&offset=500"
     )
 
 
 def test_the_list_of_a_gateways_apis_is_asked_for_as_promised():
-    assert apis_url(INSTANCE, project_id=PROJECT, offset=0) == (
+    assert apis_list(INSTANCE).url(0, project_id=PROJECT) == (
         f"/v2/{PROJECT}/apigw/instances/{INSTANCE}/apis?limit=500&offset=0"
     )
 
