@@ -103,6 +103,10 @@ class CredentialsMissing(InputError):
     """No credential was found for an account."""
 
 
+class CredentialsRejected(InputError):
+    """Every account's credential was refused, and nothing was sent."""
+
+
 class EndpointUnreachable(InputError):
     """No connection to the endpoint could be made, and nothing was sent."""
 

@@ -109,6 +109,17 @@ def is_locked(path: Path) -> bool:
         os.close(fd)
 
 
+def is_alive(pid: int) -> bool:
+    """Tell whether a process of this host is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
 class HostFolder:
     """The folder that all bulkbind processes of this user on this host share.
 

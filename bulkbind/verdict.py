@@ -175,10 +175,12 @@ def _read(standing: Standing, reading: Record) -> None:
     """Presence in a list proves; what it says otherwise is the end of its ids."""
     if reading.scope is Scope.KEPT:
         standing.kept.update((p, (reading, at)) for at, p in enumerate(reading.span))
+        _forget(standing.failed, reading.span)
     elif reading.scope is Scope.DONE:
         named = reading.receipts.positions
         standing.bound.update((p, (reading, place)) for place, p in enumerate(named))
         _forget(standing.unknown, named)
+        _forget(standing.failed, named)
     else:
         standing.failed.update(dict.fromkeys(reading.span, reading))
         _forget(standing.unknown, reading.span)

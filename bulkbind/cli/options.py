@@ -25,6 +25,16 @@ KEYS = {
     "concurrency": "pace.concurrency",
     "report_dir": "report.dir",
     "note": "note",
+    "live": "safety.live",
+    "on_replace": "safety.on_replace",
+    "max_replace": "safety.max_replace",
+}
+
+#: Flags that stand for a key, and what they say.
+FLAGS = {
+    "unbind": ("action", "unbind"),
+    "rebind": ("safety.rebind", "true"),
+    "verify": ("safety.verify", "true"),
 }
 
 
@@ -114,6 +124,7 @@ def gather(source: Path | None, *, state_dir: Path | None, **given: Any) -> Give
     for option, key in KEYS.items():
         if given.get(option) is not None:
             values[key] = str(given[option])
+    values |= dict(what for flag, what in FLAGS.items() if given.get(flag))
     defaults = dict(_pairs(given.get("defaults", ()), "--default", problems))
     unknown = sorted(set(defaults) - set(ID_COLUMNS))
     if unknown:

@@ -2,35 +2,55 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import click
 
 from bulkbind.cli import options
-from bulkbind.cli.words import plan_document, plan_lines
+from bulkbind.cli.plans import plan_document, plan_lines, plan_markdown
 from bulkbind.errors import ManifestError, PlanConflict
+from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.planning import Plan
-from bulkbind.job.running import Surroundings
+from bulkbind.job.planrows import planned_rows
+from bulkbind.job.reading import Surroundings
 from bulkbind.job.story import make_plan
 from bulkbind.settings import JobSettings
 
 BLIND = (
     "UNKNOWN: what is bound now was not read, so what these requests would REPLACE"
-    " is not known"
+    " is not known; `plan --live` reads it"
 )
 
 
 @click.command("plan")
 @options.source
-@click.option("--offline", is_flag=True, help="Read nothing from the gateway.")
+@click.option(
+    "--live/--offline",
+    default=None,
+    help="Read what is bound now, or nothing (default; with -o: --live).",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.plan")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "jsonl", "md"]),
+    default="table",
+    help="jsonl: a line for each row; md: a comment for a merge request.",
+)
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="With --live: exit 10 when there is something to do.",
+)
 @options.everywhere
 def command(
     *,
     source: Path,
-    offline: bool,  # noqa: ARG001 - the only way so far
+    live: bool | None,
+    detailed_exitcode: bool,
     output: Path | None,
     form: str,
     quiet: bool,
@@ -39,41 +59,79 @@ def command(
 ) -> int:
     """Show what a run of SOURCE (a job file or a manifest) would send.
 
-    Nothing is sent, and no credential is needed.
+    Nothing is sent. Offline, no credential is needed; --live says what would be bound,
+    what is so already, and whom it would displace.
     """
-    settings = options.gather(source, **given).load()
-    wants_json = as_json or form == "json"
-    show_plan(settings, save_as=output, wants_json=wants_json, quiet=quiet)
-    return 0
+    shared = options.gather(source, **given)
+    settings = shared.load()
+    is_live = live if live is not None else output is not None and settings.live
+    plan = show_plan(
+        settings,
+        live_from=shared.state if is_live else None,
+        save_as=output,
+        form="json" if as_json else form,
+        quiet=quiet,
+    )
+    if plan.totals.unknown:
+        return 3
+    return 10 if detailed_exitcode and is_live and plan.totals.requests else 0
 
 
 def show_plan(
-    settings: JobSettings, *, save_as: Path | None, wants_json: bool, quiet: bool
+    settings: JobSettings,
+    *,
+    live_from: StateFolder | None,
+    save_as: Path | None,
+    form: str,
+    quiet: bool,
 ) -> Plan:
     """Plan a job and print the plan."""
     try:
-        plan = make_plan(
-            settings,
-            around=Surroundings(),
-            save_as=save_as,
-            progress=None if quiet else reading_progress,
+        plan = anyio.run(
+            partial(
+                make_plan,
+                settings,
+                around=Surroundings(),
+                live_from=live_from,
+                save_as=save_as,
+                look=_print_rows if form == "jsonl" else _nothing,
+                progress=None if quiet else reading_progress,
+            )
         )
     except (ManifestError, PlanConflict) as error:
-        if wants_json:
+        if form == "json":
             _print_faults(error)
         raise
-    if wants_json:
-        click.echo(json.dumps(plan_document(plan), indent=2, ensure_ascii=False))
-    else:
-        click.echo("\n".join(plan_lines(plan)))
+    _print_plan(plan, form)
     for warning in plan.warnings:
         click.echo(f"warning: {warning}", err=True)
+    for gateway, why in plan.unread.items():
+        click.echo(f"warning: {gateway}: {why}", err=True)
     if save_as:
         click.echo(
             f"saved as {save_as}; `bulkbind run {save_as}` carries it out", err=True
         )
-    click.echo(BLIND, err=True)
+    if plan.found is None:
+        click.echo(BLIND, err=True)
     return plan
+
+
+def _nothing(_: RunFolder) -> None:
+    """Look at nothing."""
+
+
+def _print_rows(run: RunFolder) -> None:
+    for row in planned_rows(run):
+        click.echo(json.dumps(row, ensure_ascii=False))
+
+
+def _print_plan(plan: Plan, form: str) -> None:
+    if form == "json":
+        click.echo(json.dumps(plan_document(plan), indent=2, ensure_ascii=False))
+    elif form == "md":
+        click.echo("\n".join(plan_markdown(plan)))
+    elif form == "table":
+        click.echo("\n".join(plan_lines(plan)))
 
 
 def _print_faults(error: ManifestError | PlanConflict) -> None:

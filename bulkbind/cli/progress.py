@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 
 from bulkbind.cli.words import duration
-from bulkbind.job.running import Surroundings
+from bulkbind.job.reading import Surroundings
 from bulkbind.model import Batch, Lane, LaneTally, Record, Scope, Stop
 from bulkbind.run import Observer
 

@@ -17,8 +17,9 @@ from bulkbind.job.story import Outcome, RunOptions, run_job, run_plan_file
 from bulkbind.settings import JobSettings, revise
 
 BLIND = (
-    "note: this run sends without reading what is bound now; a plug-in of the same"
-    " type that is there is replaced, and which one it was cannot be told afterwards"
+    "warning: this run sends without reading what is bound now; a plug-in of the same"
+    " type that is there is replaced, which one it was cannot be told afterwards, and"
+    " the run cannot be undone"
 )
 
 
@@ -30,6 +31,18 @@ BLIND = (
     help="Finish an unfinished run of the same job and manifest, if there is one.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
+@click.option("--unbind", is_flag=True, help="Detach what SOURCE names instead.")
+@click.option(
+    "--live/--no-live", default=None, help="Read what is bound first (default)."
+)
+@click.option("--rebind", is_flag=True, help="Send what is already so, too.")
+@click.option("--verify", is_flag=True, help="Read back what was done at the end.")
+@click.option(
+    "--on-replace",
+    type=click.Choice(["stop", "skip", "allow"]),
+    help="What to do where another plug-in of the type is bound (default: stop).",
+)
+@click.option("--max-replace", metavar="N|N%", help="Displace no more than this.")
 @click.option("--expect", metavar="DIGEST", default="", help="Refuse another plan.")
 @click.option("--note", metavar="TEXT", help="Kept with the run, for people.")
 @options.everywhere
@@ -57,8 +70,14 @@ def command(
         return _finish(_run_plan(shared, run_options, quiet=quiet), as_json, quiet)
     settings = shared.load()
     if dry_run:
-        show_plan(settings, save_as=None, wants_json=as_json, quiet=quiet)
-        return 0
+        plan = show_plan(
+            settings,
+            live_from=shared.state if settings.live else None,
+            save_as=None,
+            form="json" if as_json else "table",
+            quiet=quiet,
+        )
+        return 3 if plan.totals.unknown else 0
     return _finish(_run_job(settings, shared, run_options, quiet=quiet), as_json, quiet)
 
 
@@ -66,7 +85,8 @@ def _run_job(
     settings: JobSettings, shared: options.Given, wanted: RunOptions, *, quiet: bool
 ) -> Outcome:
     with watching(quiet=quiet) as around:
-        _say_blind(quiet=quiet)
+        if not settings.live:
+            click.echo(BLIND, err=True)
         return anyio.run(
             partial(
                 run_job, settings, state=shared.state, around=around, options=wanted
@@ -77,7 +97,6 @@ def _run_job(
 def _run_plan(shared: options.Given, wanted: RunOptions, *, quiet: bool) -> Outcome:
     assert shared.source is not None  # noqa: S101 - a plan has a name
     with watching(quiet=quiet) as around:
-        _say_blind(quiet=quiet)
         return anyio.run(
             partial(
                 run_plan_file,
@@ -88,11 +107,6 @@ def _run_plan(shared: options.Given, wanted: RunOptions, *, quiet: bool) -> Outc
                 options=wanted,
             )
         )
-
-
-def _say_blind(*, quiet: bool) -> None:
-    if not quiet:
-        click.echo(BLIND, err=True)
 
 
 def _finish(outcome: Outcome, as_json: bool, quiet: bool) -> int:  # noqa: FBT001

@@ -2,8 +2,13 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    closing,
+)
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +17,11 @@ import anyio
 from bulkbind.auth import Credential, Token, find_credential
 from bulkbind.errors import SettingsError
 from bulkbind.gateway import Gateway
-from bulkbind.host import HostFolder, default_host_folder
+from bulkbind.host import HostFolder, Ring, default_host_folder
 from bulkbind.http import Http
 from bulkbind.job.folders import StateFolder
-from bulkbind.ledger import Ledger
-from bulkbind.model import Row, Secret, Target
+from bulkbind.manifest import read_pin
+from bulkbind.model import Aside, Row, Secret, Verdict
 from bulkbind.pace import Pace, Rate
 from bulkbind.sandbox import Rules, Sandbox, SandboxOptions, fill, parse_weather
 from bulkbind.settings import (
@@ -78,7 +83,8 @@ async def connect(
     *,
     credentials: Mapping[str, Credential | None],
     state: StateFolder,
-    ledger: Ledger,
+    projects: Mapping[str, str],
+    rows: Callable[[], Iterator[Row]],
     environ: Mapping[str, str],
 ) -> AsyncIterator[Connections]:
     """Open what the engine sends with; start the sandbox where it is asked for.
@@ -87,16 +93,16 @@ async def connect(
         settings: The job.
         credentials: As ``find_credentials`` returned them.
         state: Where the sandbox keeps its world.
-        ledger: Says which bindings the sandbox's world must have a place for.
+        projects: The project of each account, as far as the manifest says it.
+        rows: Yields the bindings that the sandbox's world must have a place for.
         environ: Environment variables; BULKBIND_HOST_DIR names the host folder.
     """
     host = HostFolder(default_host_folder(dict(environ), home=Path.home()))
-    projects = {t.account: t.project_id for t in ledger.targets()}
     async with AsyncExitStack() as stack:
         sandbox = None
         if any(credential is None for credential in credentials.values()):
             sandbox = await stack.enter_async_context(
-                _sandbox(settings, state=state, ledger=ledger)
+                _sandbox(settings, state=state, rows=rows)
             )
         http = await stack.enter_async_context(
             Http(timeout_s=settings.timeout_s, connections=settings.concurrency)
@@ -107,7 +113,13 @@ async def connect(
                 for name, account in settings.accounts.items()
             },
             turns={
-                name: _pace(settings, account, host, state, projects.get(name, ""))
+                name: Pace(
+                    Rate(*settings.rate),
+                    log=stack.enter_context(
+                        closing(_ring(account, host, state, projects.get(name, "")))
+                    ),
+                    clock=time.monotonic,
+                )
                 for name, account in settings.accounts.items()
             },
             label=", ".join(
@@ -126,7 +138,7 @@ class _Running:
 
 @asynccontextmanager
 async def _sandbox(
-    settings: JobSettings, *, state: StateFolder, ledger: Ledger
+    settings: JobSettings, *, state: StateFolder, rows: Callable[[], Iterator[Row]]
 ) -> AsyncIterator[_Running]:
     """Start the sandbox on this state's world, with a token of its own."""
     wanted = settings.sandbox
@@ -135,7 +147,7 @@ async def _sandbox(
     async with Sandbox(state.sandbox_world, options=options) as sandbox:
         fill(
             sandbox.world,
-            _bindings(ledger),
+            rows(),
             missing=wanted.missing,
             unpublished=wanted.unpublished,
             seed=wanted.seed,
@@ -170,26 +182,11 @@ def _sandbox_options(wanted: SandboxSettings, *, token: str) -> SandboxOptions:
     )
 
 
-def _bindings(ledger: Ledger) -> Iterator[Row]:
-    """Yield a row for every binding that the plan will send."""
-    for target in ledger.targets():
-        for batch, _ in ledger.batches(target.no):
-            for api_id in batch.api_ids:
-                yield _row(target, api_id)
-
-
-def _row(target: Target, api_id: str) -> Row:
-    return Row(
-        file=0,
-        line=0,
-        account=target.account,
-        project_id=target.project_id,
-        instance_id=target.instance_id,
-        plugin_id=target.plugin_id,
-        plugin_type=target.plugin_type,
-        env_id=target.env_id,
-        api_id=api_id,
-    )
+def sound_rows(pin: Path, asides: Iterable[Aside]) -> Iterator[Row]:
+    """Read the rows of a pinned manifest that are not invalid."""
+    invalid = {a.row for a in asides if a.verdict is Verdict.INVALID}
+    rows = enumerate(read_pin(pin))
+    return (row for number, row in rows if number not in invalid)
 
 
 def _gateway(
@@ -212,17 +209,9 @@ def _gateway(
     )
 
 
-def _pace(
-    settings: JobSettings,
-    account: AccountSettings,
-    host: HostFolder,
-    state: StateFolder,
-    project_id: str,
-) -> Pace:
-    """One pace per endpoint and project, shared with this host's other processes."""
+def _ring(
+    account: AccountSettings, host: HostFolder, state: StateFolder, project_id: str
+) -> Ring:
+    """One ring per endpoint and project, shared with this host's other processes."""
     where = str(state.path) if account.endpoint == SANDBOX else account.host
-    return Pace(
-        Rate(*settings.rate),
-        log=host.ring(f"{where}/{account.project_id or project_id}"),
-        clock=time.monotonic,
-    )
+    return host.ring(f"{where}/{account.project_id or project_id}")

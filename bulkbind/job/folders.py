@@ -6,13 +6,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bulkbind.errors import StateError, UnknownRun
-from bulkbind.host import private_folder
+from bulkbind.errors import LedgerFailed, StateError, UnknownRun
+from bulkbind.host import is_alive, private_folder
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Invocation, PlanTotals, RunState, SourceFile
 
@@ -166,7 +167,7 @@ class StateFolder:
         """Remove what killed processes left half made."""
         for path in self.runs_path.glob(f"{_UNFINISHED}*"):
             pid = path.name.removeprefix(_UNFINISHED).partition("-")[0]
-            if not Path(f"/proc/{pid}").exists():
+            if pid.isdecimal() and not is_alive(int(pid)):
                 shutil.rmtree(path, ignore_errors=True)
 
     def runs(self) -> list[RunFolder]:
@@ -229,8 +230,8 @@ class UnfinishedRun:
             sync_folder(self.final.parent)
         except OSError as error:
             message = (
-                f"{self.final} cannot be made ({error.strerror}); see to the disk;"
-                " nothing was sent"
+                f"{self.final} cannot be made ({error.strerror}); nothing was sent: see"
+                " to the disk, then give the same command again"
             )
             raise StateError(message) from error
         return RunFolder(self.final)
@@ -238,6 +239,25 @@ class UnfinishedRun:
     def drop(self) -> None:
         """Remove it."""
         shutil.rmtree(self.draft, ignore_errors=True)
+
+
+@contextmanager
+def drafting(folder: Path) -> Iterator[None]:
+    """While the block writes a plan there is no run yet, so that none can be resumed.
+
+    Raises:
+        StateError: The disk is full, or failing.
+    """
+    try:
+        yield
+    except (OSError, LedgerFailed) as error:
+        cause = error.__cause__ if isinstance(error, LedgerFailed) else error
+        reason = getattr(cause, "strerror", "") or cause or error
+        message = (
+            f"{folder}: the plan cannot be written ({reason}); nothing was sent: make"
+            " room or see to the disk, then give the same command again"
+        )
+        raise StateError(message) from error
 
 
 def sync_folder(path: Path) -> None:

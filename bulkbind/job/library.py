@@ -11,8 +11,8 @@ from bulkbind import settings
 from bulkbind.job import story
 from bulkbind.job.folders import RunFolder, StateFolder, locate_state
 from bulkbind.job.planning import Plan
+from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import judge_run
-from bulkbind.job.running import Surroundings
 from bulkbind.job.story import Outcome, RunOptions
 from bulkbind.ledger import SqliteLedger
 from bulkbind.report import JudgedRow
@@ -49,16 +49,35 @@ def load_job(
     return settings.load_job(Path(source), overrides, environ=os.environ)
 
 
-def plan_job(job: JobSettings, *, save_as: str | Path | None = None) -> Plan:
+def plan_job(
+    job: JobSettings, *, live: bool = False, save_as: str | Path | None = None
+) -> Plan:
     """Plan a job; sends nothing, and leaves nothing but the saved plan.
+
+    Args:
+        job: As ``load_job`` returned it.
+        live: Read what is bound, too.
+        save_as: Where to save the plan.
 
     Raises:
         InputError: The manifest or the job is wrong.
         StateError: The plan cannot be saved.
     """
-    return story.make_plan(
+    return anyio.run(partial(plan_job_async, job, live=live, save_as=save_as))
+
+
+async def plan_job_async(
+    job: JobSettings,
+    *,
+    live: bool = False,
+    save_as: str | Path | None = None,
+    state_dir: str | Path | None = None,
+) -> Plan:
+    """Do as ``plan_job``, from code that is async."""
+    return await story.make_plan(
         job,
         around=Surroundings(),
+        live_from=_state(state_dir, job.base) if live else None,
         save_as=Path(save_as) if save_as is not None else None,
     )
 

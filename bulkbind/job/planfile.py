@@ -9,10 +9,11 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from bulkbind.errors import Fault, ManifestError, SettingsError, StateError
-from bulkbind.job.folders import RunFolder
+from bulkbind.job.folders import RunFolder, drafting
 from bulkbind.job.reporting import FORMAT_VERSION
 
 #: The ending of a saved plan.
@@ -72,8 +73,9 @@ def open_plan(path: Path, folder: Path) -> RunFolder:
     """Unpack a saved plan into an empty folder.
 
     Raises:
-        SettingsError: It is not a saved plan.
-        ManifestError: It was changed or cut since it was saved.
+        SettingsError: There is none.
+        ManifestError: It is not a saved plan, or was changed or cut since.
+        StateError: What comes out of it cannot be written.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -119,9 +121,9 @@ def _extract(archive: zipfile.ZipFile, name: str, path: Path, *, expected: str) 
         message = f"{name} is too large"
         raise ValueError(message)
     digest = hashlib.sha256()
-    with archive.open(name) as member, path.open("xb") as target:
+    with drafting(path.parent), path.open("xb") as target:
         path.chmod(0o600)
-        while chunk := member.read(_CHUNK):
+        for chunk in _member(archive, name):
             digest.update(chunk)
             target.write(chunk)
         target.flush()
@@ -129,3 +131,13 @@ def _extract(archive: zipfile.ZipFile, name: str, path: Path, *, expected: str) 
     if digest.hexdigest() != expected:
         message = f"{name} is not what was saved"
         raise ValueError(message)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """Read a member; whatever keeps it from being read is the plan's fault."""
+    try:
+        with archive.open(name) as member:
+            while chunk := member.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise zipfile.BadZipFile(error.strerror or str(error)) from error

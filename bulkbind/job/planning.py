@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,8 +13,8 @@ from bulkbind.errors import (
     ManifestError,
     PlanConflict,
     SettingsError,
-    StateError,
 )
+from bulkbind.job.connecting import sound_rows
 from bulkbind.job.facts import (
     fingerprint,
     freeze,
@@ -22,11 +22,12 @@ from bulkbind.job.facts import (
     operator,
     plan_settings_key,
 )
-from bulkbind.job.folders import RunFolder
+from bulkbind.job.folders import RunFolder, drafting
+from bulkbind.job.judging import Drawn, Found, Reader, is_to_be_sent, records_of
 from bulkbind.ledger import SqliteLedger
 from bulkbind.manifest import Manifest, PinWriter, Shape, Source
 from bulkbind.model import Batch, Lane, PlanTotals, Row, Target
-from bulkbind.plan import Planner, PlanSettings, draw
+from bulkbind.plan import Fate, Judged, OnReplace, Planner, PlanSettings, What, draw
 from bulkbind.settings import (
     SANDBOX,
     SANDBOX_PROJECT,
@@ -34,6 +35,7 @@ from bulkbind.settings import (
     OnInvalid,
     installed_version,
 )
+from bulkbind.wire import PAGE
 
 #: Rows between two calls of a progress callback.
 PROGRESS_ROWS = 20_000
@@ -56,13 +58,20 @@ class Plan:
     manifest_sha256: str
     rate: tuple[int, float]
     warnings: tuple[str, ...]
+    found: Found | None
+    """What is bound now; None: it was not read."""
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Gateways that could not be read, and why."""
+        return self.found.unread if self.found else {}
 
     @property
     def average_fill(self) -> float:
         """Ids per request, on average."""
-        return (
-            self.totals.bindings / self.totals.requests if self.totals.requests else 0
-        )
+        totals = self.totals
+        sent = totals.bindings - totals.unchanged - totals.impossible
+        return sent / totals.requests if totals.requests else 0
 
     @property
     def longest_lane(self) -> int:
@@ -74,12 +83,28 @@ class Plan:
 
     @property
     def eta_s(self) -> float:
-        """Seconds that the pace alone makes it take."""
+        """Seconds that the pace alone makes the sending take."""
+        return self._paced_s(self.totals.requests)
+
+    @property
+    def reads(self) -> int:
+        """Pages of lists that were read; or, if none was, the fewest a run will read."""
+        if self.found is not None:
+            return self.found.reads
+        own = sum(-(-many // PAGE) for many in self.bindings_per_target.values())
+        return own + 2 * len(self.lanes)
+
+    @property
+    def reads_eta_s(self) -> float:
+        """Seconds that the pace alone makes the reading take."""
+        return self._paced_s(self.reads)
+
+    def _paced_s(self, requests: int) -> float:
         limit, window_s = self.rate
-        return self.totals.requests / limit * window_s if limit else 0.0
+        return requests / limit * window_s if limit else 0.0
 
 
-def draw_plan(
+async def draw_plan(
     settings: JobSettings,
     folder: Path,
     *,
@@ -87,6 +112,7 @@ def draw_plan(
     now: float,
     progress: Callable[[int], None] | None = None,
     to_be_sent: bool = True,
+    reader: Reader | None = None,
 ) -> Plan:
     """Read the manifest, plan it, and leave ledger and pinned copy in a folder.
 
@@ -97,31 +123,28 @@ def draw_plan(
         now: Seconds since the epoch.
         progress: Called with the number of rows read so far, now and then.
         to_be_sent: False: only looked at; projects need not be known yet.
+        reader: Reads what is bound; None: everything is to be sent, blind.
 
     Raises:
+        CredentialsRejected: Every account was refused while reading.
         ManifestError: Rows that cannot be sent, and ``on_invalid`` says stop.
         PlanConflict: Two plug-ins of one type claim an API.
         SettingsError: No project is known for an account.
         StateError: The folder cannot be written.
     """
-    try:
-        return _draw(
+    with drafting(folder):
+        return await _draw(
             settings,
             RunFolder(folder),
             run_id=run_id,
             now=now,
             progress=progress,
             to_be_sent=to_be_sent,
+            reader=reader,
         )
-    except OSError as error:
-        message = (
-            f"{folder}: the plan cannot be written ({error.strerror or error}); see to"
-            " the disk; nothing was sent"
-        )
-        raise StateError(message) from error
 
 
-def _draw(
+async def _draw(
     settings: JobSettings,
     run: RunFolder,
     *,
@@ -129,6 +152,7 @@ def _draw(
     now: float,
     progress: Callable[[int], None] | None,
     to_be_sent: bool,
+    reader: Reader | None,
 ) -> Plan:
     manifest = manifest_of(settings)
     names = [source.name for source in _sources(settings)]
@@ -147,11 +171,15 @@ def _draw(
         _read(manifest, planner, pin.write, progress)
         pin_sha256 = pin.close()
     _refuse(settings, planner, seen=bool(manifest.files))
-    counter = _Counting(planner.batches())
+    counter = _Counting()
+    found = None
     ledger = SqliteLedger.create(run.ledger, tool=f"bulkbind {installed_version()}")
     try:
         ledger.begin()
-        ledger.put_batches(counter)
+        if reader is None:
+            ledger.put_batches(counter.count(planner.batches()))
+        else:
+            found = await _judge(settings, run, planner, ledger, counter, reader)
         if to_be_sent:
             resolved = _resolve_projects(settings, planner.draft.targets)
             planner.draft.targets[:] = resolved
@@ -160,7 +188,7 @@ def _draw(
             targets=planner.draft.targets,
             asides=planner.draft.asides,
         )
-        plan = _plan(settings, planner, manifest, counter)
+        plan = _plan(settings, planner, manifest, counter, found)
         ledger.put_meta(
             {
                 "run_id": run_id,
@@ -178,12 +206,72 @@ def _draw(
                 "operator": operator(),
                 "tool": installed_version(),
                 "warnings": json.dumps(plan.warnings),
+                "reads": str(found.reads if found else 0),
+                "seconds_reading": repr(found.seconds if found else 0.0),
             }
         )
         ledger.commit()
     finally:
         ledger.close()
     return plan
+
+
+async def _judge(
+    settings: JobSettings,
+    run: RunFolder,
+    planner: Planner,
+    ledger: SqliteLedger,
+    counter: "_Counting",
+    reader: Reader,
+) -> Found:
+    """Read what is bound, and store every batch with what is known of it."""
+    draft = planner.draft
+    async with reader.survey(
+        settings,
+        lanes=draft.lanes,
+        projects=planner.projects,
+        rows=lambda: sound_rows(run.pin, draft.asides),
+    ) as survey:
+        await survey.learn_types(planner)
+        planner.refuse_conflicts()
+        policy = settings.on_replace
+        for group in planner.groups():
+            for target, claims in group:
+                fates, drawn = await survey.judge(
+                    target,
+                    draft.lanes[target.lane],
+                    claims,
+                    action=settings.action,
+                    policy=OnReplace.ALLOW if policy is OnReplace.STOP else policy,
+                )
+                for fate, batch in planner.cut(target, fates):
+                    counter.add(batch, is_sent=is_to_be_sent(fate))
+                    put_judged(ledger, batch, fate, drawn)
+    judged = survey.found.totals
+    draft.totals = replace(
+        draft.totals,
+        requests=counter.requests.total(),
+        unchanged=judged[Judged.UNCHANGED],
+        replaced=judged[Judged.REPLACE],
+        impossible=judged[Judged.IMPOSSIBLE],
+        unknown=judged[Judged.UNKNOWN],
+    )
+    return survey.found
+
+
+def put_judged(ledger: SqliteLedger, batch: Batch, fate: Fate, drawn: Drawn) -> None:
+    """Store a batch, and what was judged of it."""
+    ledger.put_batches([batch])
+    for record in records_of(batch, fate, drawn):
+        ledger.put_record(record)
+    if not is_to_be_sent(fate):
+        many = len(batch.api_ids)
+        ledger.mark(
+            batch.id,
+            settled=True,
+            bound=many if fate.what is What.UNCHANGED else 0,
+            failed=many if fate.what is What.FAILED else 0,
+        )
 
 
 def manifest_of(settings: JobSettings) -> Manifest:
@@ -286,22 +374,30 @@ def _resolve_projects(settings: JobSettings, targets: list[Target]) -> list[Targ
 
 
 class _Counting:
-    """Passes batches on and counts them by target."""
+    """Counts requests and bindings by target."""
 
-    def __init__(self, batches: Iterable[Batch]) -> None:
-        self._batches = batches
+    def __init__(self) -> None:
         self.requests: Counter[int] = Counter()
         self.bindings: Counter[int] = Counter()
 
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self._batches:
-            self.requests[batch.target] += 1
-            self.bindings[batch.target] += len(batch.api_ids)
+    def add(self, batch: Batch, *, is_sent: bool = True) -> None:
+        """Count a batch."""
+        self.requests[batch.target] += is_sent
+        self.bindings[batch.target] += len(batch.api_ids)
+
+    def count(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Pass batches on and count them."""
+        for batch in batches:
+            self.add(batch)
             yield batch
 
 
 def _plan(
-    settings: JobSettings, planner: Planner, manifest: Manifest, counter: _Counting
+    settings: JobSettings,
+    planner: Planner,
+    manifest: Manifest,
+    counter: _Counting,
+    found: Found | None,
 ) -> Plan:
     draft = planner.draft
     return Plan(
@@ -316,6 +412,7 @@ def _plan(
         files=tuple(file.name for file in manifest.files),
         manifest_sha256=manifest_sha256(manifest.files),
         rate=settings.rate,
+        found=found,
         warnings=tuple(manifest.warnings) + tuple(_warnings(draft.totals)),
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkbind.errors import LedgerDamaged, ReportUnpublished, StateError
+from bulkbind.host import is_alive
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.ledger import SqliteLedger
@@ -43,6 +44,9 @@ FORMAT_VERSION = "1.0"
 
 #: Verdicts after which there is something for a person to do: exit code 1.
 _WANTING = (Verdict.FAILED, Verdict.UNCONFIRMED, Verdict.KEPT, Verdict.INVALID)
+
+#: What ``latest`` is called until it is in its place.
+_LINK = ".latest-"
 
 _SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
 
@@ -142,7 +146,8 @@ def _publish(run: RunFolder, folder: Path, files: tuple[Path, ...]) -> None:
             draft = target / f".{file.name}.tmp"
             shutil.copyfile(file, draft)
             draft.replace(target / file.name)
-        link = folder / f".latest-{os.getpid()}"
+        _sweep_links(folder)
+        link = folder / f"{_LINK}{os.getpid()}"
         link.unlink(missing_ok=True)
         link.symlink_to(run.id)
         link.replace(folder / "latest")
@@ -152,6 +157,14 @@ def _publish(run: RunFolder, folder: Path, files: tuple[Path, ...]) -> None:
             f" in {run.path}: see to the folder, then `bulkbind report {run.id}`"
         )
         raise ReportUnpublished(message) from error
+
+
+def _sweep_links(folder: Path) -> None:
+    """Remove the links that killed processes had not put in their place."""
+    for path in folder.glob(f"{_LINK}*"):
+        pid = path.name.removeprefix(_LINK)
+        if pid.isdecimal() and not is_alive(int(pid)):
+            path.unlink(missing_ok=True)
 
 
 def _check_pin(facts: RunFacts) -> None:

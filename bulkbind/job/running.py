@@ -1,40 +1,35 @@
 """One invocation: open ledger -> engine -> report. The story of a run on one page."""
 
+import json
+import math
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import dataclass
+from functools import partial
 
 from bulkbind.auth import Credential
-from bulkbind.errors import EndpointUnreachable, RunInterrupted, StateError
-from bulkbind.job.connecting import Connections, connect
+from bulkbind.errors import (
+    EndpointUnreachable,
+    RefusedForSafety,
+    RunInterrupted,
+    StateError,
+)
+from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.reading import Surroundings, engine_settings, read_tools
 from bulkbind.job.reporting import Reported, write_run_reports
 from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
-from bulkbind.model import OurCode, RunState, Summary, Verdict
-from bulkbind.retry import RetryPolicy
-from bulkbind.run import Engine, Halt, MaxFailed, Observer, RunSettings
+from bulkbind.live import Lists, Pictures
+from bulkbind.model import Lane, OurCode, RunState, Summary, Verdict
+from bulkbind.plan import OnReplace
+from bulkbind.run import ON_REPLACE, Engine, Halt, Leave
 from bulkbind.settings import JobSettings
 
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a run takes from the process it lives in."""
-
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    now: Callable[[], float] = time.time
-    """Seconds since the epoch."""
-    random: Random = field(default_factory=Random)
-    observers: Sequence[Observer] = ()
-    signals: bool = False
-    """Obey SIGINT and SIGTERM: the first drains, the second stops now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +48,10 @@ class Errand:
     """Where the sandbox's world is."""
     take_failed: bool = False
     """Send rows again that were refused."""
+    looks_first: bool = False
+    """Look at everything before anything is sent: the plan may be an old one."""
+    looks_anew: bool = False
+    """Read each target again right before its first batch."""
 
 
 async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
@@ -76,6 +75,7 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
             raise
         raise RunInterrupted(errand.run.handle, error) from error
     _refuse_unreachable(errand.run, reported.summary)
+    _refuse_displacing(errand.run, reported.summary)
     return reported
 
 
@@ -102,7 +102,8 @@ async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> No
                 errand.settings,
                 credentials=errand.credentials,
                 state=errand.state,
-                ledger=ledger,
+                projects={t.account: t.project_id for t in ledger.targets()},
+                rows=lambda: sound_rows(errand.run.pin, ledger.asides()),
                 environ=around.environ,
             ) as connections:
                 await _send(ledger, errand, connections, around, events, patience)
@@ -125,13 +126,23 @@ async def _send(
         invocation = await executor.do(
             lambda ledger: _begin(ledger, errand, around.now(), connections.label)
         )
+        halt = Halt()
+        recorder = LedgerRecorder(executor)
+        count = partial(recorder.count_read, invocation)
         engine = Engine(
             attachers=connections.attachers,
             turns=connections.turns,
-            recorder=LedgerRecorder(executor),
+            recorder=recorder,
             locks=connections.lock,
             observer=observer,
-            settings=_engine_settings(errand),
+            settings=engine_settings(
+                errand.settings,
+                take_failed=errand.take_failed,
+                looks_anew=errand.looks_anew,
+            ),
+            pictures=_pictures(errand, connections, lanes, halt, around, count),
+            leave=_leave(errand, ledger),
+            halt=halt,
             invocation=invocation,
             now=around.now,
             random=around.random,
@@ -143,9 +154,10 @@ async def _send(
         open_lanes = set(await executor.do(lambda ledger: ledger.open_lanes()))
         patience.enter_context(_unhurried(wanted=around.signals))
         with _signals(engine.halt, wanted=around.signals):
-            await engine.run(
-                [lane for lane in lanes if lane.no in open_lanes], targets=targets
-            )
+            to_do = [lane for lane in lanes if lane.no in open_lanes]
+            if errand.looks_first:
+                await engine.look(to_do, targets=targets)
+            await engine.run(to_do, targets=targets)
         stopped_by = engine.halt.reason
         state = await executor.do(
             lambda ledger: _end(ledger, invocation, around.now(), stopped_by)
@@ -168,19 +180,40 @@ def _end(ledger: Ledger, invocation: int, now: float, stopped_by: str) -> RunSta
     return state
 
 
-def _engine_settings(errand: Errand) -> RunSettings:
+def _pictures(
+    errand: Errand,
+    connections: Connections,
+    lanes: Sequence[Lane],
+    halt: Halt,
+    around: Surroundings,
+    count_read: Callable[[], Awaitable[None]],
+) -> Pictures | None:
+    """Return who looks at what is bound, unless the run is blind."""
     settings = errand.settings
-    return RunSettings(
-        concurrency=settings.concurrency,
-        retry=RetryPolicy(
-            max_attempts=settings.max_attempts,
-            busy_timeout_s=settings.busy_timeout_s,
-            probe_wait_s=settings.probe_wait_s,
-            second_look_s=settings.second_look_s,
-        ),
-        take_failed=errand.take_failed,
-        max_failed=MaxFailed(*settings.max_failed) if settings.max_failed else None,
+    if not settings.live:
+        return None
+    tools = read_tools(
+        connections, settings, halt=halt, around=around, count_read=count_read
     )
+    return Pictures(Lists(tools), lanes, looks_behind=errand.looks_anew)
+
+
+def _leave(errand: Errand, ledger: Ledger) -> Leave:
+    """Return what the run may displace beyond what its plan showed."""
+    settings = errand.settings
+    if errand.looks_anew:
+        return Leave(OnReplace.KEEP, 0)
+    if settings.max_replace is None:
+        return Leave(settings.on_replace, math.inf)
+    totals = json.loads(ledger.meta()["totals"])
+    most = cap(settings.max_replace, bindings=totals["bindings"])
+    return Leave(settings.on_replace, most - totals.get("replaced", 0))
+
+
+def cap(limit: tuple[float, bool], *, bindings: int) -> int:
+    """Return how many plug-ins ``max_replace`` lets a run displace."""
+    number, is_share = limit
+    return int(number * bindings) if is_share else int(number)
 
 
 @contextmanager
@@ -226,6 +259,17 @@ def _unhurried(*, wanted: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _refuse_displacing(run: RunFolder, summary: Summary) -> None:
+    """Tell "nothing was sent, for safety" from "some was sent, and then it stopped"."""
+    if summary.stopped_by == ON_REPLACE and not summary.requests.sent:
+        message = (
+            "a plug-in that nobody gave leave to displace is bound by now, and nothing"
+            f" was sent; see `bulkbind report {run.handle}`, then plan again, or"
+            f" `bulkbind resume {run.handle}` with --set safety.on_replace=allow"
+        )
+        raise RefusedForSafety(message)
 
 
 def _refuse_unreachable(run: RunFolder, summary: Summary) -> None:

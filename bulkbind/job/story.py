@@ -1,9 +1,10 @@
 """The story: read -> plan -> ledger -> run -> report, and the ways back into it."""
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +20,16 @@ from bulkbind.job.facts import (
     plan_settings_key,
     thaw,
 )
-from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
+from bulkbind.job.folders import RunFacts, RunFolder, StateFolder, drafting
+from bulkbind.job.judging import Reader
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
+from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import Reported, write_run_reports
-from bulkbind.job.running import Errand, Surroundings, carry_out
+from bulkbind.job.running import Errand, cap, carry_out
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import RunState
+from bulkbind.plan import OnReplace
 from bulkbind.run import MAX_FAILED
 from bulkbind.settings import JobSettings
 
@@ -55,30 +59,46 @@ class RunOptions:
     progress: Progress | None = None
 
 
-def make_plan(
+async def make_plan(
     settings: JobSettings,
     *,
     around: Surroundings,
+    live_from: StateFolder | None = None,
     save_as: Path | None = None,
+    look: Callable[[RunFolder], None] = lambda _: None,
     progress: Progress | None = None,
 ) -> Plan:
     """Plan a job, and leave nothing behind but a saved plan if one is wanted.
 
+    Args:
+        settings: The job.
+        around: Clock, random source, environment.
+        live_from: Read what is bound; the sandbox's world is there. None: offline.
+        save_as: Where to save the plan.
+        look: Shown the plan's folder before it is gone.
+        progress: Told of rows as they are read.
+
     Raises:
         InputError: The manifest or the job is wrong.
     """
+    reader = None
+    if live_from is not None:
+        live_from.prepare()
+        reader = _reader(settings, live_from, around)
     with tempfile.TemporaryDirectory(prefix="bulkbind-") as name:
         folder = Path(name)
-        plan = draw_plan(
+        plan = await draw_plan(
             settings,
             folder,
             run_id="",
             now=around.now(),
             progress=progress,
             to_be_sent=save_as is not None,
+            reader=reader,
         )
         if save_as is not None:
             save_plan(RunFolder(folder), save_as, digest=plan.digest)
+        look(RunFolder(folder))
     return plan
 
 
@@ -107,14 +127,16 @@ async def run_job(
             )
         draft = state.new_run(now=around.now())
         try:
-            plan = draw_plan(
+            plan = await draw_plan(
                 settings,
                 draft.draft,
                 run_id=draft.final.name,
                 now=around.now(),
                 progress=options.progress,
+                reader=_reader(settings, state, around) if settings.live else None,
             )
             _expect(plan.digest, options.expect)
+            refuse_replacements(settings, plan)
             if unfinished and _same_plan(unfinished, RunFolder(draft.draft).facts()):
                 _refuse_stopped(unfinished)
                 return await _resume(
@@ -175,6 +197,7 @@ async def run_plan_file(
                     command="run",
                     credentials=credentials,
                     state=state,
+                    looks_first=settings.live,
                 ),
                 around=around,
             )
@@ -192,16 +215,13 @@ def _adopt(
 ) -> JobSettings:
     """Unpack a saved plan and give it the id and the note of this run."""
     run = open_plan(path, folder)
-    ledger = SqliteLedger.open(run.ledger)
-    try:
+    with drafting(folder), closing(SqliteLedger.open(run.ledger)) as ledger:
         settings = change(thaw(ledger.meta()["settings"]))
         ledger.begin()
         ledger.put_meta(
             {"run_id": run_id, "operator": operator(), "note": settings.note}
         )
         ledger.commit()
-    finally:
-        ledger.close()
     return settings
 
 
@@ -237,7 +257,8 @@ async def resume_run(
                 " resume that one"
             )
             raise UnknownRun(message)
-        if not _has_work(run, failed=failed):
+        # a run that was killed after its last answer is still to be ended
+        if facts.state is RunState.FINISHED and not _has_work(run, failed=failed):
             reported = write_run_reports(run)
             return Outcome(reported=reported, run=run, nothing_to_do=True)
         return await _resume(run, settings, credentials, state, around, failed=failed)
@@ -273,6 +294,38 @@ def _has_work(run: RunFolder, *, failed: bool) -> bool:
         return refused or bool(ledger.open_lanes())
     finally:
         ledger.close()
+
+
+def _reader(settings: JobSettings, state: StateFolder, around: Surroundings) -> Reader:
+    credentials = find_credentials(settings, around.environ)
+    return Reader(credentials=credentials, state=state, around=around)
+
+
+def refuse_replacements(settings: JobSettings, plan: Plan) -> None:
+    """Send nothing if the plan displaces more plug-ins than the job has leave to.
+
+    Raises:
+        RefusedForSafety: It does.
+    """
+    replaced = plan.totals.replaced
+    if not replaced or settings.on_replace is OnReplace.SKIP:
+        return
+    most = math.inf
+    if settings.on_replace is OnReplace.STOP:
+        most = 0
+    elif settings.max_replace is not None:
+        most = cap(settings.max_replace, bindings=plan.totals.bindings)
+    if replaced <= most:
+        return
+    allowed = "the job allows none" if not most else f"the job allows {most:,}"
+    message = (
+        f"{replaced:,} of {plan.totals.bindings:,} bindings would displace another"
+        f" plug-in of the same type, and {allowed}; nothing was sent."
+        " `bulkbind plan --live` lists them. To displace them, run with --on-replace"
+        " allow (and --max-replace N), or carry out a saved plan (`plan -o FILE.plan`);"
+        " to leave them as they are, run with --on-replace skip"
+    )
+    raise RefusedForSafety(message)
 
 
 def _expect(digest: str, expected: str) -> None:

@@ -7,11 +7,13 @@ executor does the same for one caller, with no thread: a simulator needs that.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, cast
 
+from bulkbind.errors import LedgerFailed
 from bulkbind.ledger.store import Ledger
 
 T = TypeVar("T")
@@ -41,7 +43,8 @@ class InlineExecutor:
             result = work(self._ledger)
             self._ledger.commit()
         except BaseException:
-            self._ledger.rollback()
+            with suppress(Exception):  # the work's own error is the one to tell
+                self._ledger.rollback()
             raise
         return result
 
@@ -57,7 +60,7 @@ class _Task:
         self.work = work
         self.future = future
         self.result: object = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     def wake(self) -> None:
         """Hand over the outcome; called in the event loop's thread."""
@@ -72,7 +75,8 @@ class _Task:
 class ThreadExecutor:
     """Does the work in one thread; what has gathered shares one commit.
 
-    Use as an async context manager: leaving it waits for everything handed in.
+    Use as an async context manager: leaving it waits for everything handed in, and
+    what is handed in later is refused.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -80,12 +84,14 @@ class ThreadExecutor:
         self._queue: SimpleQueue[_Task | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="ledger", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_open = False
         #: Transactions committed so far: fewer than pieces of work, when grouped.
         self.commits = 0
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+        self._is_open = True
         return self
 
     async def __aexit__(
@@ -94,10 +100,14 @@ class ThreadExecutor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_open = False
         self._queue.put(None)
         self._thread.join()
 
     async def do(self, work: Callable[[Ledger], T]) -> T:
+        if not self._is_open:
+            message = "the ledger's executor has ended; nothing would do this work"
+            raise RuntimeError(message)
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._queue.put(_Task(work, future))
         return cast("T", await future)
@@ -129,16 +139,25 @@ class ThreadExecutor:
                 task.result = task.work(self._ledger)
             self._ledger.commit()
             self.commits += 1
-        except Exception as error:  # noqa: BLE001 - handed to everyone who waits
-            self._ledger.rollback()
+        except BaseException as error:  # noqa: BLE001 - handed to everyone who waits
             for task in group:
-                task.error = error
+                task.error = _tellable(error)
+            # what cannot be taken back makes the next transaction fail
+            with suppress(Exception):
+                self._ledger.rollback()
 
     def _wake(self, group: list[_Task]) -> None:
         loop = self._loop
         if loop is None or loop.is_closed():
             return
         loop.call_soon_threadsafe(_wake_all, group)
+
+
+def _tellable(error: BaseException) -> Exception:
+    """Return an error that a future hands over: one that ends threads would end loops."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return LedgerFailed(f"the ledger's work was given up: {error!r}")
 
 
 def _wake_all(group: list[_Task]) -> None:

@@ -137,6 +137,7 @@ class SqliteLedger:
     def commit(self) -> None:
         self._db.execute("COMMIT")
 
+    @mapped
     def rollback(self) -> None:
         if self._db.in_transaction:
             self._db.rollback()

@@ -55,6 +55,13 @@ class PlanTotals:
     gateways: int = 0
     accounts: int = 0
     requests: int = 0
+    unchanged: int = 0
+    """Bindings that are so already; like those below, known only if it was read."""
+    replaced: int = 0
+    """Bindings that displace another plug-in."""
+    impossible: int = 0
+    unknown: int = 0
+    """Bindings on gateways that could not be read."""
 
 
 class RunState(StrEnum):

@@ -1,9 +1,10 @@
 """What the gateway takes, learnt from what it refuses; never above the ceiling.
 
 A refusal that tells a limit makes it the ceiling. One that does not cuts the rate to
-somewhat less than what was accepted lately, at most by half; after a while without refusals it returns
-by a fixed step a second. Refusals of requests that left before the last cut say
-nothing new.
+somewhat less than what was accepted lately, at most by half; after a while without
+refusals it returns by a fixed step a second. The while doubles with each cut that no
+accepted request came before: a gateway that counts what it refuses wants to be left
+alone. Refusals of requests that left before the last cut say nothing new.
 """
 
 import math
@@ -20,6 +21,9 @@ RETURN_PER_S = 0.01
 
 #: Seconds without a refusal before it begins to return.
 HOLD_S = 2.0
+
+#: Longest of these, however many cuts there were without an accepted request.
+LONGEST_HOLD_S = 3600.0
 
 #: Requests per second that a cut never goes below.
 FLOOR = 1 / 60
@@ -42,6 +46,9 @@ class Estimate:
         self._told: Rate | None = None
         self._cut_to = math.inf
         self._cut_at = -math.inf
+        self._hold_s = HOLD_S
+        self._took_one = True
+        """A request was accepted since the last cut."""
         self._height = math.inf
         """What an account without a ceiling took when it was first cut."""
         self._accepted: deque[float] = deque(maxlen=4096)
@@ -53,6 +60,7 @@ class Estimate:
     def accept(self) -> None:
         """A request was answered, and not for its speed."""
         self._accepted.append(self._clock())
+        self._took_one = True
 
     def refuse(self, *, left_at: float, told: Rate | None) -> None:
         """A request was refused as too fast.
@@ -72,6 +80,9 @@ class Estimate:
             half = current / 2
             self._cut_to = max(FLOOR, half, CUT * min(current, lately))
             self._cut_at = now
+            doubled = min(LONGEST_HOLD_S, 2 * self._hold_s)
+            self._hold_s = HOLD_S if self._took_one else doubled
+            self._took_one = False
 
     def rate(self) -> Rate:
         """Return how fast to send now."""
@@ -81,7 +92,7 @@ class Estimate:
         if math.isinf(self._cut_to):
             return ceiling
         step = RETURN_PER_S * min(ceiling.per_second, self._height)
-        calm_s = max(0.0, self._clock() - self._cut_at - HOLD_S)
+        calm_s = max(0.0, self._clock() - self._cut_at - self._hold_s)
         return ceiling.slowed(self._cut_to + step * calm_s)
 
     def _lately(self, now: float) -> float:

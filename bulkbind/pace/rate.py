@@ -26,9 +26,13 @@ class Rate:
         return self.limit / self.window_s if self.limit else math.inf
 
     def slowed(self, per_second: float) -> "Rate":
-        """Return this rate, no faster than some requests per second."""
+        """Return this rate, no faster than some requests per second.
+
+        Its window is never shorter than this one's, so that what fits into two of them
+        never comes to more than this rate allows.
+        """
         if per_second >= self.per_second:
             return self
         window_s = self.window_s if self.limit else 1.0
-        limit = max(1, math.floor(per_second * window_s))
+        limit = max(1, math.ceil(per_second * window_s))
         return Rate(limit, limit / per_second)

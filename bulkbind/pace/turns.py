@@ -7,8 +7,9 @@ out in a clump. One waiter at a time passes.
 """
 
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 from aiolimiter import AsyncLimiter
@@ -48,8 +49,11 @@ class Pace:
         self._log = log
         self._clock = clock
         self._largest = largest
+        self._released: deque[float] = deque(maxlen=largest)
         self._queue = anyio.Lock(fast_acquire=True)
         self._estimate = Estimate(rate, clock=clock)
+        self._sleeper: anyio.CancelScope | None = None
+        """Where the one waiter that is next sleeps."""
         self._apply(rate)
 
     @property
@@ -63,9 +67,13 @@ class Pace:
         return self._estimate.ceiling
 
     def set_rate(self, rate: Rate) -> None:
-        """Change the ceiling; whoever waits next waits by the new one."""
+        """Change the ceiling; whoever waits now waits by the new one at once."""
+        before = self._rate.per_second
         self._estimate.set_ceiling(rate)
         self._apply(self._estimate.rate())
+        self._clear(before)
+        if self._sleeper is not None:
+            self._sleeper.cancel()
 
     def pause(self, seconds: float) -> None:
         """Give no turn for some seconds from now; never shortens a pause."""
@@ -90,9 +98,12 @@ class Pace:
             told: N and W in seconds, when the answer names the limit.
             pause_s: Seconds that nothing is sent.
         """
+        before = self._rate.per_second
         self._estimate.refuse(left_at=left_at, told=Rate(*told) if told else None)
         self._log.pause(pause_s)
         self._follow()
+        if told:
+            self._clear(before)
 
     @asynccontextmanager
     async def turn(self, slots: anyio.Semaphore) -> AsyncIterator[None]:
@@ -105,23 +116,67 @@ class Pace:
             slots: Requests that may be out at once, over all accounts.
         """
         async with self._queue:
-            self._follow()
-            if self._rate.limit:
-                await self._smooth.acquire()
+            await self._smoothen()
             await self._take(slots)
         try:
             yield
         finally:
             slots.release()
 
+    async def _smoothen(self) -> None:
+        """Wait until the limiter lets one through; a new rate has a new limiter."""
+        is_through = False
+        while not is_through:
+            self._follow()
+            with self._asleep():
+                if self._rate.limit:
+                    await self._smooth.acquire()
+                is_through = True
+
     async def _take(self, slots: anyio.Semaphore) -> None:
         while True:
             await slots.acquire()
-            seconds = self._log.release(limit=self._limit, window_s=self._window_s)
+            seconds = self._over_ceiling_s()
             if seconds <= 0:
+                seconds = self._log.release(limit=self._limit, window_s=self._window_s)
+            if seconds <= 0:
+                self._released.append(self._clock())
                 return
             slots.release()
-            await anyio.sleep(seconds)
+            with self._asleep():
+                await anyio.sleep(seconds)
+
+    def _over_ceiling_s(self) -> float:
+        """Return the seconds until the job's own ceiling allows one more; 0: now.
+
+        The log counts by the rate that holds now. A limit that the gateway told has a
+        window of its own, in which the job's may be exceeded.
+        """
+        limit, window_s = self._counted(self._estimate.ceiling)
+        if not limit or len(self._released) < limit:
+            return 0.0
+        return window_s - (self._clock() - self._released[-limit])
+
+    @contextmanager
+    def _asleep(self) -> Iterator[None]:
+        """Sleep inside: a new rate ends the block at once, without an exception."""
+        try:
+            with anyio.CancelScope() as self._sleeper:
+                yield
+        finally:
+            self._sleeper = None
+
+    def _clear(self, before: float) -> None:
+        """Let a window pass when the rate has fallen below what the log can count.
+
+        The log looks back on one part of the window only; what the faster rate let
+        out before that part would come on top of the new rate's first releases.
+
+        Args:
+            before: Requests per second until now.
+        """
+        if self._rate.per_second < before and self._rate.limit > self._largest:
+            self._log.pause(self._rate.window_s + SLACK_S)
 
     def _follow(self) -> None:
         """Go as fast as the estimate says."""
@@ -132,10 +187,14 @@ class Pace:
 
     def _apply(self, rate: Rate) -> None:
         self._rate = rate
-        self._limit, self._window_s = 0, 0.0
+        self._limit, self._window_s = self._counted(rate)
         if rate.limit:
-            parts = math.ceil(rate.limit / self._largest)
-            self._limit = rate.limit // parts
-            self._window_s = (rate.window_s + SLACK_S) / parts
             step = max(1.0, rate.limit / _STEPS)
             self._smooth = AsyncLimiter(step, step / rate.per_second)
+
+    def _counted(self, rate: Rate) -> tuple[int, float]:
+        """Return a rate as the log counts: no more than it can look back on."""
+        if not rate.limit:
+            return 0, 0.0
+        parts = math.ceil(rate.limit / self._largest)
+        return rate.limit // parts, (rate.window_s + SLACK_S) / parts

@@ -2,19 +2,17 @@
 
 Rows come in, numbered as they come. Sound ones become claims, sorted by gateway and
 environment; after the last row each such group is ruled on: slots first, then
-repeats; what is left is judged (offline: everything is to be sent) and cut into
-batches.
+repeats; what is left is judged by whoever draws the plan (offline: everything is to be
+sent) and cut into batches.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bulkbind.errors import Fault, PlanConflict
 from bulkbind.model import (
-    MAX_API_IDS,
-    Action,
     Aside,
     Batch,
     Lane,
@@ -23,6 +21,7 @@ from bulkbind.model import (
     Target,
     Verdict,
 )
+from bulkbind.plan.draft import Draft, PlanSettings, digest_ids, digest_plan
 from bulkbind.plan.rules import (
     UNWANTED,
     Claim,
@@ -42,23 +41,10 @@ MAX_FAULTS = 10_000
 _LINES = 1 << 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanSettings:
-    """What decides a plan, beside its rows."""
+#: A target, and the claims on it that nothing set aside.
+Ruled = tuple[Target, list[Claim]]
 
-    action: Action = Action.ATTACH
-    batch_size: int = MAX_API_IDS
-    on_conflict: OnConflict = OnConflict.STOP
-    fingerprint: str = ""
-    """Every other setting that shapes the rows, as text; part of the digest."""
-
-
-#: Says which bindings must be sent; the default sends all, blind.
-Judge = Callable[[Target, list[Claim]], list[Claim]]
-
-
-def _send_all(target: Target, claims: list[Claim]) -> list[Claim]:  # noqa: ARG001
-    return claims
+K = TypeVar("K")
 
 
 @dataclass(slots=True)
@@ -75,26 +61,8 @@ class _Known:
     wanted: bool = False
 
 
-@dataclass(slots=True)
-class Draft:
-    """A plan as far as the rows tell; ``batches`` completes it.
-
-    The counts, ``asides``, ``faults`` and ``digest`` are whole once ``batches`` is
-    exhausted.
-    """
-
-    settings: PlanSettings
-    targets: list[Target] = field(default_factory=list)
-    lanes: list[Lane] = field(default_factory=list)
-    asides: list[Aside] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    fault_count: int = 0
-    totals: PlanTotals = field(default_factory=PlanTotals)
-    digest: str = ""
-
-
 class Planner:
-    """Takes rows in manifest order, then yields batches.
+    """Takes rows in manifest order, then yields them in groups, and cuts batches.
 
     Args:
         settings: What decides the plan beside the rows.
@@ -125,6 +93,7 @@ class Planner:
         self._rows = 0
         self._odd_ids = 0
         self._numbers: dict[int, int] = {}
+        self._cut = 0
 
     @property
     def rows(self) -> int:
@@ -201,8 +170,57 @@ class Planner:
 
     # --- batches go out --------------------------------------------------------------
 
-    def batches(self, judge: Judge = _send_all) -> Iterator[Batch]:
-        """Yield every batch of the plan, target by target, rows ascending.
+    def gateways(self) -> list[tuple[str, str, str]]:
+        """Return account, instance id and gateway of every target met, each once."""
+        found = {
+            k.gateway: (k.account, k.instance_id, k.gateway)
+            for k in self._targets
+            if k.wanted
+        }
+        return list(found.values())
+
+    @property
+    def projects(self) -> Mapping[str, str]:
+        """The project of each account whose rows say it."""
+        return self._projects
+
+    def learn_types(self, gateway: str, types: Mapping[str, str]) -> None:
+        """Take over the types of a gateway's plug-ins as the gateway has them."""
+        for plugin_id, kind in types.items():
+            if kind:
+                _, place = self._types.get((gateway, plugin_id), ("", 0))
+                self._types[gateway, plugin_id] = kind, place
+
+    def refuse_conflicts(self) -> None:
+        """Look for conflicts before anything else is done, if the policy is ``stop``.
+
+        Raises:
+            PlanConflict: Two plug-ins claim one slot.
+        """
+        if self.draft.settings.on_conflict is not OnConflict.STOP:
+            return
+        claimants = {known.no: self._claimant(known) for known in self._targets}
+        conflicts: list[Ruling] = []
+        for claims in self._spill.groups():
+            local = {claim.target: claimants[claim.target] for claim in claims}
+            lost = rule_slots(claims, local, policy=OnConflict.STOP)
+            conflicts += [ruling for ruling in lost if ruling.claim.row != UNWANTED]
+        if conflicts:
+            raise self._conflict(conflicts, claimants)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield every batch of a plan that sends everything, blind.
+
+        Raises:
+            PlanConflict: Two plug-ins claim one slot and the policy is ``stop``.
+        """
+        for group in self.groups():
+            for target, claims in group:
+                for _, batch in self.cut(target, {None: claims}):
+                    yield batch
+
+    def groups(self) -> Iterator[list[Ruled]]:
+        """Yield what is left to be judged: targets of one gateway and environment.
 
         Raises:
             PlanConflict: Two plug-ins claim one slot and the policy is ``stop``.
@@ -212,22 +230,38 @@ class Planner:
         digests: dict[int, str] = {}
         conflicts: list[Ruling] = []
         counts = _Counts()
-        next_id = 1
         with self._spill:
             for claims in self._spill.groups():
                 kept, lost = self._rule(claims, claimants, counts)
                 conflicts += lost
-                for target, chosen in self._by_target(kept).items():
-                    digests[target.no] = _digest_ids(chosen)
-                    for part in cut(
-                        judge(target, chosen),
-                        batch_size=self.draft.settings.batch_size,
-                    ):
-                        yield self._batch(next_id, target, part)
-                        next_id += 1
-        self._finish(counts, digests, requests=next_id - 1)
+                group = self._by_target(kept)
+                digests |= {target.no: digest_ids(chosen) for target, chosen in group}
+                yield group
+        self._finish(counts, digests)
         if conflicts and self.draft.settings.on_conflict is OnConflict.STOP:
             raise self._conflict(conflicts, claimants)
+
+    def cut(
+        self, target: Target, kinds: Mapping[K, list[Claim]]
+    ) -> list[tuple[K, Batch]]:
+        """Cut a target's claims into batches of one kind, numbered by first row.
+
+        Args:
+            target: Theirs.
+            kinds: Claims by kind, rows ascending.
+        """
+        parts = [
+            (kind, part)
+            for kind, claims in kinds.items()
+            for part in cut(claims, batch_size=self.draft.settings.batch_size)
+        ]
+        parts.sort(key=lambda kind_and_part: kind_and_part[1][0].row)
+        first = self._cut + 1
+        self._cut += len(parts)
+        return [
+            (kind, self._batch(number, target, part))
+            for number, (kind, part) in enumerate(parts, first)
+        ]
 
     def _claimant(self, known: _Known) -> Claimant:
         kind = self._types.get((known.gateway, known.plugin_id), ("", 0))[0]
@@ -283,14 +317,14 @@ class Planner:
             for r in rulings
         ]
 
-    def _by_target(self, claims: list[Claim]) -> dict[Target, list[Claim]]:
+    def _by_target(self, claims: list[Claim]) -> list[Ruled]:
         sorted_claims: dict[int, list[Claim]] = {}
         for claim in claims:
             sorted_claims.setdefault(claim.target, []).append(claim)
-        return {
-            self.draft.targets[self._numbers[no]]: chosen
+        return [
+            (self.draft.targets[self._numbers[no]], chosen)
             for no, chosen in sorted_claims.items()
-        }
+        ]
 
     def _batch(self, batch_id: int, target: Target, claims: list[Claim]) -> Batch:
         return Batch(
@@ -302,9 +336,7 @@ class Planner:
             api_ids=tuple(claim.api_id for claim in claims),
         )
 
-    def _finish(
-        self, counts: "_Counts", digests: dict[int, str], *, requests: int
-    ) -> None:
+    def _finish(self, counts: "_Counts", digests: dict[int, str]) -> None:
         draft = self.draft
         draft.totals = PlanTotals(
             rows=self._rows,
@@ -317,9 +349,9 @@ class Planner:
             targets=len(draft.targets),
             gateways=len(draft.lanes),
             accounts=len({target.account for target in draft.targets}),
-            requests=requests,
+            requests=self._cut,
         )
-        draft.digest = _digest_plan(draft, digests)
+        draft.digest = digest_plan(draft, digests)
 
     def _conflict(
         self, rulings: list[Ruling], claimants: dict[int, Claimant]
@@ -354,36 +386,6 @@ class _Counts:
     duplicates: int = 0
     superseded: int = 0
     untyped: int = 0
-
-
-def _digest_ids(claims: list[Claim]) -> str:
-    text = "\n".join(claim.api_id for claim in claims)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _digest_plan(draft: Draft, digests: dict[int, str]) -> str:
-    """Name the plan: the same bindings and settings have the same digest.
-
-    By account name, not by project; without row numbers and without targets that
-    nothing is sent to, so that a repeat added to the manifest, under whatever account
-    name, does not make another plan.
-    """
-    settings = draft.settings
-    digest = hashlib.sha256()
-    for part in (
-        settings.action,
-        str(settings.batch_size),
-        settings.on_conflict,
-        settings.fingerprint,
-    ):
-        digest.update(part.encode() + b"\0")
-    for target in draft.targets:
-        if target.no not in digests:
-            continue
-        key = (target.account, target.instance_id, target.plugin_id, target.env_id)
-        line = "\0".join((*key, digests[target.no]))
-        digest.update(line.encode() + b"\n")
-    return f"v1:{digest.hexdigest()[:32]}"
 
 
 def draw(planner: Planner, rows: Iterable[Row], *, pin: Callable[[Row], None]) -> None:

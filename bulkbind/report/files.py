@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -11,11 +12,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkbind.errors import StateError
+from bulkbind.host import is_alive
 
 #: Texts that wait to be written, and bytes that wait to be durable: no more memory
 #: than that, and no long wait at the end.
 _PENDING = 2
 _UNSYNCED = 32 * 1024 * 1024
+
+#: A draft's name: the file's, the process that writes it, and something random.
+_DRAFT = re.compile(r"\..+\.(\d+)-[^-.]+")
 
 #: Name of the file that holds the others' checksums, as ``sha256sum -c`` reads it.
 SUMS = "SHA256SUMS"
@@ -32,7 +37,8 @@ class Draft:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        prefix = f".{path.name}.{os.getpid()}-"
+        number, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
         self._temporary = Path(name)
         self._file = os.fdopen(number, "wb", buffering=0)
         self._sum = hashlib.sha256()
@@ -76,6 +82,15 @@ class Draft:
         self._writer.shutdown(cancel_futures=True)
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts that killed processes left in a folder of ours."""
+    for path in folder.glob(".*.*-*"):
+        draft = _DRAFT.fullmatch(path.name)
+        if draft and not is_alive(int(draft[1])):
+            with suppress(OSError):
+                path.unlink()
 
 
 def encoded(text: str) -> bytes:

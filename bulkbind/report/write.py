@@ -12,6 +12,7 @@ from bulkbind.report.cells import Layout
 from bulkbind.report.files import (
     drafts,
     publish,
+    sweep,
     write_file,
     write_sums,
 )
@@ -47,7 +48,8 @@ def write_reports(
     """Write the run's reports, all of them or none.
 
     They are written under temporary names, made durable and renamed when the last
-    row has been judged, so that a report which does not add up never appears.
+    row has been judged, so that a report which does not add up never appears. What a
+    killed process left of an earlier one is removed.
 
     Args:
         folder: The run's folder; it exists.
@@ -62,6 +64,7 @@ def write_reports(
         ReportWrong: The rows do not add up.
         StateError: The files cannot be written.
     """
+    sweep(folder)
     forms = [_FORMS[name](layout) for name in formats]
     tally = Tally(layout.advise)
     paths = [folder / REPORT_NAMES[name] for name in formats]

@@ -7,12 +7,15 @@ from bulkbind.retry.table import OUR_CODES, RULES, Rule
 
 #: What a status means when the code says nothing; by hundreds where it is not here.
 _BY_STATUS = {
-    **dict.fromkeys((400, 404, 405, 409, 410, 412, 413, 414, 422, 431), Scope.ITEM),
+    **dict.fromkeys((400, 404, 409, 410, 412, 413, 422), Scope.ITEM),
     **dict.fromkeys((401, 407), Scope.ACCOUNT),
     408: Scope.AMBIGUOUS,
     429: Scope.THROTTLE,
 }
 _BY_HUNDREDS = {2: Scope.DONE, 5: Scope.AMBIGUOUS}
+
+#: The body is too large: fewer ids may do.
+_TOO_LARGE = 413
 
 
 def canonical(code: str) -> str:
@@ -23,10 +26,16 @@ def canonical(code: str) -> str:
 
 def classify(reply: Reply) -> Scope:
     """Tell how far a reply reaches: the code decides, else the status."""
-    rule = RULES.get(canonical(reply.code))
+    code = canonical(reply.code)
+    rule = RULES.get(code)
     if rule is not None and reply.status:
         return rule.scope
-    return _by_status(reply)
+    scope = _by_status(reply)
+    is_blind = code.startswith("APIGW.") and reply.status != _TOO_LARGE
+    if scope is Scope.ITEM and is_blind:
+        # The front gateway never looks at ids: splitting would find nothing.
+        return Scope.GATEWAY
+    return scope
 
 
 def _by_status(reply: Reply) -> Scope:

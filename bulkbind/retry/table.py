@@ -14,7 +14,7 @@ class Rule(NamedTuple):
 
 
 _TOKEN = "get a new token and resume"  # noqa: S105 - advice
-_RIGHTS = "grant the credential apig:plugin:bindApi on this gateway, then resume"
+_RIGHTS = "grant the credential apig:plugin:bindApi, then resume"
 _LATER = "nothing to do: bulkbind tries again"
 
 
@@ -82,6 +82,13 @@ RULES: dict[str, Rule] = {
         "APIG.3458",
     ),
     **_rules(
+        Scope.TARGET,
+        "the plug-in itself may not be changed so",
+        "look at the plug-in in the console; no API of the request is at fault",
+        "APIG.3326",
+        "APIG.3462",
+    ),
+    **_rules(
         Scope.GATEWAY,
         "the gateway does not exist",
         "check instance_id, project_id and the endpoint's region",
@@ -98,16 +105,29 @@ RULES: dict[str, Rule] = {
     **_rules(
         Scope.GATEWAY,
         "no right on this gateway",
-        _RIGHTS,
+        "grant the credential apig:plugin:bindApi on this gateway, then resume",
         "APIG.1136",
+    ),
+    **_rules(
+        Scope.GATEWAY,
+        "the front gateway cannot pass the request on",
+        "look at the message; if it does not help, ask the vendor with the request id",
+        "APIGW.0106",
+        "APIGW.0602",
+    ),
+    **_rules(
+        Scope.ACCOUNT,
+        "no right to do this",
+        _RIGHTS,
         "APIG.1005",
         "APIG.1020",
     ),
     **_rules(
-        Scope.GATEWAY,
-        "the endpoint does not know this operation",
-        "check the endpoint: host, region and product",
+        Scope.ACCOUNT,
+        "the endpoint does not know this operation, or not by this protocol",
+        "check the endpoint: scheme, host, region and product",
         "APIGW.0101",
+        "APIGW.0607",
     ),
     **_rules(
         Scope.ACCOUNT,
@@ -156,6 +176,7 @@ RULES: dict[str, Rule] = {
         "another operation is under way on the gateway",
         _LATER,
         "APIG.3500",
+        "APIG.3711",
         "APIG.3718",
         "APIC.7701",
     ),
@@ -247,5 +268,35 @@ OUR_CODES: dict[str, Rule] = {
         Scope.GATEWAY,
         "the gateway failed too often in a row",
         "resume when the gateway is well again",
+    ),
+    OurCode.PLUGIN_UNKNOWN: Rule(
+        Scope.TARGET,
+        "the gateway's list of plug-ins does not have it",
+        "check plugin_id and instance_id, or create the plug-in",
+    ),
+    OurCode.ENV_UNKNOWN: Rule(
+        Scope.TARGET,
+        "the gateway's list of environments does not have it",
+        "check env_id and instance_id",
+    ),
+    OurCode.NOT_READ: Rule(
+        Scope.GATEWAY,
+        "what is bound on the gateway could not be read",
+        "resume when the gateway can be read again",
+    ),
+    OurCode.OTHER_BOUND: Rule(
+        Scope.ITEM,
+        "another plug-in of the same type is bound there, and was left alone",
+        "allow replacing it with on_replace, or drop the row",
+    ),
+    OurCode.CHANGED_SINCE: Rule(
+        Scope.ITEM,
+        "what is bound was changed since, and was left alone",
+        "look who changed it; then bind or undo the row by itself",
+    ),
+    OurCode.NO_PRE_IMAGE: Rule(
+        Scope.ITEM,
+        "nobody looked what was bound before, so it cannot be put back",
+        "bind what should be there by a run of its own",
     ),
 }

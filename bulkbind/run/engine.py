@@ -1,5 +1,6 @@
 """Starts a worker for every lane that has something to do, and waits for them."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,14 +9,18 @@ from random import Random
 import anyio
 
 from bulkbind.model import Lane, Target
+from bulkbind.plan import OnReplace
 from bulkbind.run.breaker import Breaker
 from bulkbind.run.halt import Halt
 from bulkbind.run.lane import LaneWorker
+from bulkbind.run.leave import Leave
 from bulkbind.run.limits import Limits
+from bulkbind.run.looking import look_ahead
 from bulkbind.run.seams import (
     Attacher,
     GatewayLocks,
     Observer,
+    Pictures,
     Recorder,
     RunSettings,
     Turns,
@@ -42,6 +47,21 @@ class Engine:
     """Seconds since the epoch."""
     random: Random
     halt: Halt = field(default_factory=Halt)
+    pictures: Pictures | None = None
+    """Says what is bound now; None: send blind."""
+    leave: Leave = field(default_factory=lambda: Leave(OnReplace.ALLOW, math.inf))
+    """What may be displaced that no earlier picture showed."""
+
+    async def look(self, lanes: Sequence[Lane], *, targets: list[Target]) -> None:
+        """See what every open batch would displace, before anything is sent.
+
+        Raises:
+            LedgerFailed: The ledger cannot be written.
+        """
+        tools = self._tools()
+        for lane in lanes:
+            with self.halt.now:
+                await look_ahead(lane, targets=targets, tools=tools[lane.account])
 
     async def run(self, lanes: Sequence[Lane], *, targets: list[Target]) -> None:
         """Work every lane until nothing is left or something stops it.
@@ -82,6 +102,8 @@ class Engine:
                 halt=self.halt,
                 breaker=Breaker(self.settings.retry),
                 limits=limits,
+                leave=self.leave,
+                pictures=self.pictures,
                 observer=self.observer,
                 settings=self.settings,
                 count_read=partial(self.recorder.count_read, self.invocation),

@@ -18,6 +18,7 @@ class Halt:
     def __init__(self) -> None:
         self.reason = ""
         """Why the run stops; empty while it does not."""
+        self._detail = ""
         self.accounts: dict[str, Stop] = {}
         self._waiting: dict[anyio.CancelScope, str] = {}
         self._now = anyio.CancelScope()
@@ -27,14 +28,16 @@ class Halt:
         """The scope that ``stop(now=True)`` cancels; the engine runs inside."""
         return self._now
 
-    def stop(self, reason: str, *, now: bool = False) -> None:
+    def stop(self, reason: str, *, now: bool = False, detail: str = "") -> None:
         """Stop the run: drain what is out, or interrupt that too.
 
         Args:
-            reason: For people: a signal's name, a rule, a person.
+            reason: A word: a signal's name, a rule, a person.
             now: Do not even wait for answers.
+            detail: The reason in a sentence.
         """
-        self.reason = self.reason or reason
+        if not self.reason:
+            self.reason, self._detail = reason, detail
         for scope in self._waiting:
             scope.cancel()
         if now:
@@ -73,5 +76,5 @@ class Halt:
             invocation=invocation,
             at=at,
             code=OurCode.STOPPED,
-            message=f"the run was stopped: {self.reason}",
+            message=self._detail or f"the run was stopped: {self.reason}",
         )

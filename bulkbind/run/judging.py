@@ -46,14 +46,26 @@ def judge_reply(batch: Batch, intent: Record, reply: Reply, *, at: float) -> Rec
     )
 
 
+#: A code of these, told of one id, is not the id's fault: the next request may do.
+_NOT_FINAL = frozenset(
+    {Scope.BUSY, Scope.AMBIGUOUS, Scope.THROTTLE, Scope.TRANSIENT, Scope.ACCOUNT}
+)
+
+
 def judge_refusals(batch: Batch, answer: Record, reply: Reply) -> Iterator[Record]:
-    """Say which ids an otherwise good answer refuses, one record for each reason."""
+    """Say which ids an otherwise good answer refuses, one record for each reason.
+
+    An id that is refused for what passes, or that has a receipt as well, is neither
+    yes nor no.
+    """
     places = {batch.api_ids[position]: position for position in answer.span}
-    named = set(answer.receipts.positions)
+    received = {receipt.api_id for receipt in reply.receipts}
     reasons: dict[tuple[str, str], list[int]] = {}
     for refusal in reply.refusals:
         position = places.get(refusal.api_id)
-        if position is not None and position not in named:
+        if position is None or refusal.api_id in received:
+            continue
+        if classify(Reply(reply.status, refusal.code)) not in _NOT_FINAL:
             reasons.setdefault(_reason(refusal), []).append(position)
     for (code, message), positions in reasons.items():
         yield _reading(answer, positions, scope=Scope.ITEM, code=code, message=message)
@@ -157,10 +169,15 @@ def _reading(
 
 
 def _match(batch: Batch, span: tuple[int, ...], reply: Reply) -> Receipts:
-    """Match receipts to positions by API id, never by order."""
+    """Match receipts to positions by API id, never by order.
+
+    One that the same answer contradicts counts for nothing.
+    """
     if not reply.receipts:
         return NO_RECEIPTS
     by_id = {receipt.api_id: receipt for receipt in reply.receipts}
+    for refusal in reply.refusals:
+        by_id.pop(refusal.api_id, None)
     named = [
         (position, receipt)
         for position in span

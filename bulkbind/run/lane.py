@@ -25,6 +25,7 @@ from bulkbind.model import (
 from bulkbind.run.breaker import Given
 from bulkbind.run.doubts import Doubts
 from bulkbind.run.judging import judge_refusals, judge_reply, park_of, stop_of
+from bulkbind.run.looking import ON_REPLACE, Looking
 from bulkbind.run.preflight import Preflight
 from bulkbind.run.progress import Progress
 from bulkbind.run.reading import Reading
@@ -71,6 +72,7 @@ class LaneWorker:
         self._waiting = Waiting(lane, tools)
         reading = Reading(lane, tools, self._waiting)
         self._preflight = Preflight(tools, reading)
+        self._looking = Looking(lane, tools)
         self._doubts = Doubts(lane, tools, reading, self._waiting)
         self._dead_targets: set[int] = set()
         self._parked = False
@@ -130,6 +132,9 @@ class LaneWorker:
                 batch.id, bound=progress.bound, failed=progress.failed
             )
             return
+        if (stop := await self._looking.look(progress, target)) is not None:
+            await self._obey(stop)
+            return
         await self._preflight.strike(progress, target)
         tries = _Tries()
         while (span := progress.ask()) and not self._halted():
@@ -188,7 +193,7 @@ class LaneWorker:
         with anyio.CancelScope(shield=True):
             await tools.recorder.answer(
                 *records,
-                settled=not progress.ask(),
+                settled=progress.is_settled,
                 bound=progress.bound,
                 failed=progress.failed,
             )
@@ -261,25 +266,31 @@ class LaneWorker:
                 seconds = self._waiting.backoff_s(tries.failures)
                 await self._waiting.wait("retry", seconds)
             return True
-        await self._give_up(progress, answer)
-        return False
+        tries.failures = tries.waits = 0
+        return await self._give_up(progress, answer)
 
-    async def _give_up(self, progress: Progress, answer: Record) -> None:
-        """Put a batch off; in the last pass, look what became of it.
+    async def _give_up(self, progress: Progress, answer: Record) -> bool:
+        """Put a batch off; in the last pass, look what became of what was sent.
 
-        Only where other requests went well meanwhile can the batch itself be to
+        Only where other requests went well meanwhile can these ids themselves be to
         blame; otherwise it is an outage, and an outage fails no row.
+
+        Returns:
+            True: the rest of the batch goes on without them.
         """
         batch = progress.batch
         if not self._is_last_pass:
             self._put_off[batch.id] = self._good
-        elif answer.scope is Scope.TRANSIENT:
+            return False
+        if answer.scope is Scope.TRANSIENT:
             await self._park(answer, answer.code, Cause.OUTAGE)
-        else:
-            alone = self._good == self._put_off.get(batch.id, self._good)
-            await self._doubts.first_look(
-                progress, answer, self._targets[batch.target], may_end=not alone
-            )
+            return False
+        alone = self._good == self._put_off.get(batch.id, self._good)
+        await self._doubts.first_look(
+            progress, answer, self._targets[batch.target], may_end=not alone
+        )
+        progress.shelve(answer.span)
+        return True
 
     async def _broken(self, answer: Record) -> bool:
         """Count a failure; True: the lane, or its account, is given up."""
@@ -337,6 +348,18 @@ class LaneWorker:
             await self._tools.recorder.mark(
                 batch.id, bound=progress.bound, failed=failed
             )
+
+    async def _obey(self, stop: Stop) -> None:
+        """Stop what a look at the gateway says must stop."""
+        halt = self._tools.halt
+        if stop.scope is Scope.DONE:
+            halt.stop(ON_REPLACE, detail=stop.message)
+            return
+        if stop.scope is Scope.ACCOUNT:
+            halt.stop_account(stop)
+        else:
+            self._parked = True
+        await self._write_stop(stop)
 
     async def _park(self, answer: Record, code: str, cause: Cause) -> None:
         """Stop this lane: it fails as a whole, not any of its rows."""

@@ -89,7 +89,7 @@ async def write_readings(
         progress.learn(record)
     await tools.recorder.answer(
         *records,
-        settled=not progress.ask(),
+        settled=progress.is_settled,
         bound=progress.bound,
         failed=progress.failed,
     )

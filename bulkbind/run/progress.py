@@ -31,6 +31,8 @@ class Progress:
         self._not_hints = not_hints
         self._retry_before = retry_before
         self._split = False
+        self._shelved: set[int] = set()
+        self._again: set[int] = set()
         old = [record for record in records if record.invocation < retry_before]
         self._standing = stand(batch, old)
         self._search = self._search_anew()
@@ -43,8 +45,18 @@ class Progress:
                 self._search = self._search_anew()
 
     def ask(self) -> tuple[int, ...]:
-        """Return the positions to send next; empty: the batch is settled."""
+        """Return the positions to send next; empty: there is nothing more to send."""
         return self._search.ask()
+
+    @property
+    def is_settled(self) -> bool:
+        """True: every id has its own answer, so that nobody need open the batch."""
+        return not self.ask() and self._shelved.isdisjoint(self._standing.open)
+
+    def shelve(self, positions: Sequence[int]) -> None:
+        """Send these no more; the others of the batch go on without them."""
+        self._shelved.update(positions)
+        self._search.drop(positions)
 
     def why(self, *, failures: int) -> Why:
         """Return why the next request is sent."""
@@ -66,6 +78,24 @@ class Progress:
         self._standing.tell(answer, action=self.batch.action)
         self._guide(answer)
         return self._search.left < left or self.ask() != asked
+
+    @property
+    def unsent(self) -> tuple[int, ...]:
+        """Open positions to be judged anew: never sent, or refused and taken again."""
+        attempts = self._standing.attempts
+        return tuple(p for p in self.open if not attempts[p] or p in self._again)
+
+    def pictured_at(self, positions: Sequence[int]) -> float:
+        """Return when the oldest picture of some positions was taken; 0.0: never."""
+        pictures = self._standing.pictures
+        if any(position not in pictures for position in positions):
+            return 0.0
+        return min(pictures[position][0].at for position in positions)
+
+    def approved(self, position: int) -> str | None:
+        """Return what a position may displace: what a picture showed; None: none did."""
+        pictures = self._standing.pictures
+        return self._standing.other(position) if position in pictures else None
 
     @property
     def bound(self) -> int:
@@ -99,13 +129,13 @@ class Progress:
             self._search.settle(record.receipts.positions)
 
     def _search_anew(self) -> Search:
-        again = {
+        self._again = {
             position
             for position, refusal in self._standing.failed.items()
             if refusal.invocation < self._retry_before
         }
         return Search(
-            sorted(again.union(self._standing.open)),
+            sorted(self._again.union(self._standing.open)),
             api_ids=self.batch.api_ids,
             not_hints=self._not_hints,
         )

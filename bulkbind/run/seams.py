@@ -1,5 +1,6 @@
 """What the engine needs from others, and what it tells them."""
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from bulkbind.model import (
     Stop,
     Target,
 )
+from bulkbind.plan import Picture
 from bulkbind.retry import RetryPolicy
 from bulkbind.run.limits import MaxFailed
 from bulkbind.wire import ListPath, Page
@@ -33,6 +35,20 @@ class Attacher(Protocol):
 
     async def page(self, wanted: ListPath, offset: int) -> Page:
         """Read the page of a list that begins at an offset, once."""
+        ...
+
+
+class Pictures(Protocol):
+    """What the gateways of all accounts hold now."""
+
+    async def look(
+        self, target: Target, api_ids: Sequence[str], *, action: Action, since: float
+    ) -> Picture | Reply | None:
+        """Take a picture for some ids of a target from lists not older than a time.
+
+        Returns:
+            The picture, or why it cannot be had; None: the run halts.
+        """
         ...
 
 
@@ -136,3 +152,9 @@ class RunSettings:
     """Also send rows that an earlier invocation saw refused."""
     max_failed: MaxFailed | None = None
     """Rows that may be refused before the run stops; None: all may."""
+    live_max_age_s: float = math.inf
+    """How old a picture may be when its rows are sent."""
+    looks_anew: bool = False
+    """Also look when the lane comes to a target, however young the picture is."""
+    rebind: bool = False
+    """Send what is already so, too."""

@@ -8,11 +8,13 @@ import anyio
 
 from bulkbind.run.breaker import Breaker
 from bulkbind.run.halt import Halt
+from bulkbind.run.leave import Leave
 from bulkbind.run.limits import Limits
 from bulkbind.run.seams import (
     Attacher,
     GatewayLocks,
     Observer,
+    Pictures,
     Recorder,
     RunSettings,
     Turns,
@@ -46,4 +48,8 @@ class Tools(ReadTools):
     """The account's."""
     limits: Limits
     """The run's."""
+    leave: Leave
+    """The run's."""
+    pictures: Pictures | None
+    """None: the run sends blind."""
     invocation: int

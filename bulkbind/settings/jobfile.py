@@ -22,6 +22,7 @@ from bulkbind.settings.units import parse_duration, parse_rate, parse_share
 from bulkbind.settings.values import (
     DEFAULT_BUSY_TIMEOUT_S,
     DEFAULT_CONCURRENCY,
+    DEFAULT_LIVE_MAX_AGE_S,
     DEFAULT_MAX_ATTEMPTS,
     DEFAULT_PROBE_WAIT_S,
     DEFAULT_RATE,
@@ -164,6 +165,19 @@ class StopSection(_Section):
     ] = None
 
 
+class SafetySection(_Section):
+    """``[safety]``: what may be displaced, and what is read to know it."""
+
+    live: bool = True
+    live_max_age: Annotated[Duration, Field(ge=0, le=86_400)] = DEFAULT_LIVE_MAX_AGE_S
+    on_replace: Literal["stop", "skip", "allow"] = "stop"
+    max_replace: Annotated[
+        tuple[float, bool] | None, BeforeValidator(_text_of(parse_share))
+    ] = None
+    rebind: bool = False
+    verify: bool = False
+
+
 class ReportSection(_Section):
     """``[report]``: what to write where."""
 
@@ -194,7 +208,7 @@ class JobFile(_Section):
     manifest: str | list[str] | None = None
     requires: Annotated[str, AfterValidator(_check_requires)] = ""
     note: str = ""
-    action: Literal["bind"] = "bind"
+    action: Literal["bind", "unbind"] = "bind"
     encoding: str = ""
     account: Account = Account()
     defaults: Columns = {}
@@ -203,6 +217,7 @@ class JobFile(_Section):
     pace: PaceSection = PaceSection()
     retry: RetrySection = RetrySection()
     stop: StopSection = StopSection()
+    safety: SafetySection = SafetySection()
     report: ReportSection = ReportSection()
     sandbox: SandboxSection = SandboxSection()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bulkbind.errors import SettingsError
 from bulkbind.model import DEFAULT_ACCOUNT, Action
-from bulkbind.plan import OnConflict
+from bulkbind.plan import OnConflict, OnReplace
 from bulkbind.settings.values import (
     SANDBOX,
     AccountSettings,
@@ -81,6 +81,10 @@ _REVISABLE = frozenset(
         "retry.probe_wait",
         "retry.second_look",
         "stop.max_failed",
+        "safety.live_max_age",
+        "safety.on_replace",
+        "safety.max_replace",
+        "safety.verify",
         "note",
     }
 )
@@ -118,6 +122,10 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
         probe_wait_s=job.retry.probe_wait,
         second_look_s=job.retry.second_look,
         max_failed=job.stop.max_failed,
+        live_max_age_s=job.safety.live_max_age,
+        on_replace=OnReplace(job.safety.on_replace),
+        max_replace=job.safety.max_replace,
+        verify=job.safety.verify,
         note=job.note,
     )
 
@@ -125,7 +133,17 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
 def _revisable(settings: JobSettings) -> dict[str, Any]:
     """Return what may be given anew as a job file would have it."""
     stop = {} if settings.max_failed is None else {"max_failed": settings.max_failed}
+    safety: dict[str, object] = {
+        "live": settings.live,
+        "live_max_age": settings.live_max_age_s,
+        "on_replace": settings.on_replace.value,
+        "rebind": settings.rebind,
+        "verify": settings.verify,
+    }
+    if settings.max_replace is not None:
+        safety["max_replace"] = settings.max_replace
     return {
+        "safety": safety,
         "note": settings.note,
         "pace": {"rate": settings.rate, "concurrency": settings.concurrency},
         "retry": {
@@ -180,6 +198,7 @@ def _lay(raw: dict[str, Any], section: str, key: str, text: str) -> None:
 def _assemble(
     source: Path | None, job: "JobFile", overrides: Overrides, *, is_job: bool
 ) -> JobSettings:
+    _check_safety(job)
     base = source.resolve().parent if source is not None else Path.cwd()
     rehearsal = overrides.endpoint == SANDBOX and job.account.endpoint not in {
         "",
@@ -196,7 +215,7 @@ def _assemble(
         source=source,
         manifest=_manifest(job, source, base=base) if is_job else (source,),
         base=base,
-        action=Action.ATTACH,
+        action=Action.DETACH if job.action == "unbind" else Action.ATTACH,
         encoding=job.encoding,
         note=job.note,
         accounts={DEFAULT_ACCOUNT: account},
@@ -215,6 +234,12 @@ def _assemble(
         probe_wait_s=job.retry.probe_wait,
         second_look_s=job.retry.second_look,
         max_failed=job.stop.max_failed,
+        live=job.safety.live,
+        live_max_age_s=job.safety.live_max_age,
+        on_replace=OnReplace(job.safety.on_replace),
+        max_replace=job.safety.max_replace,
+        rebind=job.safety.rebind,
+        verify=job.safety.verify,
         report_dir=base / job.report.dir if job.report.dir else None,
         report_formats=tuple(job.report.formats),
         sandbox=SandboxSettings(
@@ -230,6 +255,23 @@ def _assemble(
         ),
         rehearsal=rehearsal,
     )
+
+
+def _check_safety(job: "JobFile") -> None:
+    """Refuse what cannot be meant together."""
+    safety = job.safety
+    problems = []
+    if job.action == "unbind" and (safety.rebind or not safety.live):
+        problems.append(
+            "safety: unbind must read what is bound: leave out --no-live and --rebind"
+        )
+    elif not safety.live and safety.on_replace != "allow":
+        problems.append(
+            "safety.live = false (--no-live) sends without knowing whom it displaces,"
+            " and cannot be undone: it needs --on-replace allow as well"
+        )
+    if problems:
+        raise SettingsError(problems)
 
 
 def _endpoint(text: str) -> str:

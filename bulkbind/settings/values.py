@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from bulkbind.model import DEFAULT_ACCOUNT, MAX_API_IDS, Action
-from bulkbind.plan import OnConflict
+from bulkbind.plan import OnConflict, OnReplace
 
 #: The endpoint that stands for the built-in sandbox.
 SANDBOX = "sandbox"
@@ -33,6 +33,9 @@ DEFAULT_PROBE_WAIT_S = 5.0
 
 #: Between two lists that must both miss an API to prove that it is not bound.
 DEFAULT_SECOND_LOOK_S = 10.0
+
+#: After this a picture of what is bound is taken again before its rows are sent.
+DEFAULT_LIVE_MAX_AGE_S = 900.0
 
 #: Stands in where the sandbox is asked without a project.
 SANDBOX_PROJECT = "0" * 32
@@ -121,6 +124,16 @@ class JobSettings:
     second_look_s: float = DEFAULT_SECOND_LOOK_S
     max_failed: tuple[float, bool] | None = None
     """Rows, or a share of them (True), that may be refused; None: all may."""
+    live: bool = True
+    """Read what is bound before anything is sent."""
+    live_max_age_s: float = DEFAULT_LIVE_MAX_AGE_S
+    on_replace: OnReplace = OnReplace.STOP
+    max_replace: tuple[float, bool] | None = None
+    """Plug-ins, or a share of the bindings (True), that may be displaced."""
+    rebind: bool = False
+    """Send what is already so, too."""
+    verify: bool = False
+    """Read back what was done when the run is over."""
     report_dir: Path | None = None
     report_formats: tuple[str, ...] = ("csv", "jsonl")
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)

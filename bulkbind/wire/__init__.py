@@ -10,6 +10,7 @@ Assumed, because no page says it: records may come in any order (they are matche
 ``api_id``), a field of a record may be missing, and unknown fields may appear.
 """
 
+from bulkbind.wire.lists import PAGE as PAGE
 from bulkbind.wire.lists import Attached as Attached
 from bulkbind.wire.lists import Item as Item
 from bulkbind.wire.lists import KnownApi as KnownApi

@@ -307,9 +307,10 @@ class Listing:
             self.is_odd = True
         self.total = page.total
         ended = not page.items or len(self.items) >= page.total
-        if ended and len(self.items) != page.total:
+        is_endless = len(self.items) > MAX_ITEMS
+        if is_endless or (ended and len(self.items) != page.total):
             self.is_odd = True
-        self.is_done = ended or not new or len(self.items) > MAX_ITEMS
+        self.is_done = ended or not new or is_endless
 
     def _key(self, item: Item) -> str:
         if self.by_env and isinstance(item, Attached):

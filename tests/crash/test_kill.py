@@ -1,12 +1,15 @@
 """kill -9 at any moment: nothing is lost, nothing is sent twice but what was out."""
 
+import os
 import time
 from collections import Counter
+from contextlib import closing
 from functools import partial
 from random import Random
 
 import pytest
 
+from bulkbind.ledger import SqliteLedger
 from bulkbind.sandbox import SandboxOptions
 from tests.factories import (
     attaches_by_gateway,
@@ -28,7 +31,7 @@ pytestmark = pytest.mark.crash
 
 SMALL = ("--set", "plan.batch_size=5")
 BATCHES = 60
-KILLS = 8
+KILLS = 5
 
 #: Rows that take a while to plan and to report.
 LARGE = 25_000
@@ -217,6 +220,10 @@ def test_a_kill_while_the_report_is_written_loses_no_verdict(
     assert not [path for path in latest(state).iterdir() if path.name[0] == "."]
 
 
+def _any(folder, pattern):
+    return list(folder.glob(pattern))
+
+
 def test_a_report_is_whole_or_not_there(bulkbind, folder, state, large, serve, remote):
     with serve(large) as served:
         bulkbind("run", "job.toml", *remote(served))
@@ -225,12 +232,16 @@ def test_a_report_is_whole_or_not_there(bulkbind, folder, state, large, serve, r
 
     for _ in range(3):
         with started("report", "latest", folder=folder) as process:
-            until(lambda: list(run.glob(".report.csv*")), alive=process)
+            drafts = f".report.csv.{process.pid}-*"
+            until(partial(_any, run, drafts), alive=process)
             process.kill()
         assert (run / "report.csv").read_bytes() == before
 
+    assert [path for path in run.iterdir() if path.name[0] == "."]
+
     assert bulkbind("report", "latest").code == 0
     assert (run / "report.csv").read_bytes() == before
+    assert not [path for path in run.iterdir() if path.name[0] == "."]
 
 
 def test_a_job_lock_is_free_when_its_holder_was_killed(
@@ -269,3 +280,46 @@ def test_the_built_in_sandbox_keeps_its_world_through_a_kill(
     assert said.code == 0
     assert said.json["verdicts"]["bound"] == 300
     assert world_of(state / "sandbox.db") == {row.bound for row in rows}
+
+
+def test_a_run_killed_after_its_last_answer_is_ended_by_a_resume(
+    bulkbind, folder, state, rows
+):
+    write_job(folder / "job.toml")
+    write_manifest(folder / "apis.csv", rows)
+    bulkbind("run", "job.toml", "--rate", "unlimited")
+    with closing(SqliteLedger.open(latest(state) / "ledger.db")) as ledger:
+        ledger.begin()
+        ledger.start(command="resume", operator="me@here", pid=1, at=time.time())
+        ledger.commit()
+    killed = bulkbind("status", "--json").json["state"]
+
+    said = bulkbind("resume", "latest", "--json")
+    again = bulkbind("resume", "latest")
+
+    assert killed == "interrupted"
+    assert said.code == 0
+    assert said.json["state"] == "finished"
+    assert bulkbind("status", "--json").json["state"] == "finished"
+    assert "nothing is left to do" in again.err
+
+
+def test_the_link_of_a_killed_process_is_swept_when_the_next_report_is_published(
+    bulkbind, folder, rows
+):
+    write_job(folder / "job.toml", '[report]\ndir = "reports"\n')
+    write_manifest(folder / "apis.csv", rows)
+    reports = folder / "reports"
+    reports.mkdir()
+    with started("--version", folder=folder) as killed:
+        killed.kill()
+    for name in (f".latest-{killed.pid}", f".latest-{os.getppid()}", ".latest-mine"):
+        (reports / name).symlink_to("somewhere")
+
+    said = bulkbind("run", "job.toml", "--rate", "unlimited", "--json")
+
+    assert said.code == 0
+    assert {path.name for path in reports.iterdir()} == {
+        *(said.json["run_id"], "latest"),
+        *(f".latest-{os.getppid()}", ".latest-mine"),
+    }

@@ -16,10 +16,20 @@ def surroundings(tmp_path, monkeypatch):
     monkeypatch.setenv("BULKBIND_HOST_DIR", str(tmp_path / "host"))
     monkeypatch.setenv("BULKBIND_RETRY_PROBE_WAIT", "0.05")
     monkeypatch.setenv("BULKBIND_RETRY_SECOND_LOOK", "0.2")
+    # Most of these tests are about sending, and count requests: they send blind.
+    monkeypatch.setenv("BULKBIND_SAFETY_LIVE", "false")
+    monkeypatch.setenv("BULKBIND_SAFETY_ON_REPLACE", "allow")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     folder = tmp_path / "job"
     folder.mkdir()
     monkeypatch.chdir(folder)
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """Read what is bound before anything is sent, as runs do by default."""
+    monkeypatch.delenv("BULKBIND_SAFETY_LIVE")
+    monkeypatch.delenv("BULKBIND_SAFETY_ON_REPLACE")
 
 
 @pytest.fixture

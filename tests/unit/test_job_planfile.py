@@ -12,6 +12,7 @@ from bulkbind.errors import ManifestError, SettingsError, StateError
 from bulkbind.job.folders import RunFolder
 from bulkbind.job.planfile import is_plan_file, open_plan, save_plan
 from bulkbind.ledger import SqliteLedger
+from tests.unit.test_report_write import files_of_at_most
 
 
 @pytest.fixture
@@ -228,6 +229,22 @@ def test_a_member_that_would_fill_the_disk_is_refused(saved, empty, monkeypatch)
     assert list(empty.iterdir()) == []
 
 
+def test_a_full_disk_is_no_fault_of_the_plan(saved, empty):
+    with (
+        files_of_at_most(1024),
+        pytest.raises(StateError, match=r"cannot be written .*nothing was sent.* room"),
+    ):
+        open_plan(saved, empty)
+
+
+def test_a_plan_that_could_not_be_unpacked_is_unpacked_when_there_is_room(saved, empty):
+    with files_of_at_most(1024), pytest.raises(StateError):
+        open_plan(saved, empty)
+    (empty / "ledger.db").unlink()
+
+    assert open_plan(saved, empty).facts().job == "cors"
+
+
 def test_a_member_can_never_leave_the_folder(saved, empty):
     copy = saved.with_name("copy.plan")
     with zipfile.ZipFile(saved) as old, zipfile.ZipFile(copy, "w") as new:
@@ -241,7 +258,7 @@ def test_a_member_can_never_leave_the_folder(saved, empty):
 
 def test_a_plan_is_never_unpacked_over_something_else(saved, empty):
     (empty / "ledger.db").write_text("mine")
-    with pytest.raises(ManifestError):
+    with pytest.raises(StateError, match="File exists"):
         open_plan(saved, empty)
 
     assert (empty / "ledger.db").read_text() == "mine"

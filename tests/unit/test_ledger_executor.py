@@ -1,5 +1,6 @@
 """Who does the ledger's work: one commit for many writes, one fault for all of them."""
 
+import sqlite3
 from threading import Event
 
 import anyio
@@ -118,6 +119,78 @@ async def test_work_whose_asker_is_gone_is_done_all_the_same(ledger):
         await executor.do(note("n2"))
 
     assert notes(ledger) == {"n1", "n2"}
+
+
+async def test_work_handed_in_after_the_end_is_refused(ledger):
+    async with ThreadExecutor(ledger) as executor:
+        await executor.do(note("n1"))
+
+    with anyio.fail_after(10), pytest.raises(RuntimeError, match="has ended"):
+        await executor.do(note("n2"))
+
+    assert notes(ledger) == {"n1"}
+
+
+async def test_work_handed_in_before_the_beginning_is_refused(ledger):
+    with anyio.fail_after(10), pytest.raises(RuntimeError, match="nothing would do"):
+        await ThreadExecutor(ledger).do(note("n1"))
+
+
+class Unforgetting(SqliteLedger):
+    """A ledger whose disk fails when something is to be taken back."""
+
+    rollbacks = 0
+
+    def rollback(self) -> None:
+        self.rollbacks += 1
+        message = "disk I/O error"
+        raise sqlite3.OperationalError(message)
+
+
+@pytest.fixture
+def unforgetting(ledger):
+    return Unforgetting(ledger.path, ledger._db)
+
+
+def fail(ledger) -> None:
+    ledger.put_meta({"n1": "x"})
+    message = "the disk is full"
+    raise LedgerFailed(message)
+
+
+async def test_a_rollback_that_fails_leaves_nobody_waiting(unforgetting):
+    with anyio.fail_after(10):
+        async with ThreadExecutor(unforgetting) as executor:
+            first = await together(executor, note("n2"), fail)
+            second = await together(executor, note("n3"))
+    SqliteLedger.rollback(unforgetting)
+
+    assert unforgetting.rollbacks == 2
+    assert [str(error) for error in first] == ["the disk is full"] * 2
+    # what was not taken back is never committed with something else
+    assert "within a transaction" in str(second[0])
+    assert notes(unforgetting) == set()
+
+
+async def test_the_inline_executor_tells_the_first_fault(unforgetting):
+    with pytest.raises(LedgerFailed, match="the disk is full"):
+        await InlineExecutor(unforgetting).do(fail)
+    SqliteLedger.rollback(unforgetting)
+
+    assert notes(unforgetting) == set()
+
+
+async def test_work_that_gives_up_altogether_leaves_nobody_waiting(ledger):
+    def leave(ledger) -> None:
+        raise SystemExit
+
+    with anyio.fail_after(10):
+        async with ThreadExecutor(ledger) as executor:
+            with pytest.raises(LedgerFailed, match="SystemExit"):
+                await executor.do(leave)
+            await executor.do(note("n1"))
+
+    assert notes(ledger) == {"n1"}
 
 
 async def test_the_inline_executor_commits_each_piece_of_work(ledger, tmp_path):

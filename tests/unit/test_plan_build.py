@@ -165,7 +165,12 @@ def test_two_plugins_of_a_type_collide_across_accounts():
 def test_a_judge_says_which_bindings_are_sent():
     made = planner()
     draw(made, [row(2, api="x"), row(3, api="y")], pin=lambda row: None)
-    batches = list(made.batches(lambda target, claims: claims[1:]))
+    batches = [
+        batch
+        for group in made.groups()
+        for target, claims in group
+        for _, batch in made.cut(target, {"send": claims[1:]})
+    ]
 
     assert [batch.api_ids for batch in batches] == [("y",)]
 

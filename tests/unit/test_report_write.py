@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from bulkbind.errors import ReportWrong, StateError
 from bulkbind.model import Action, Record, Requests, RunState, Scope, Summary, Verdict
 from bulkbind.report import Written, judged_rows, write_reports, write_summary
-from bulkbind.report.files import drafts, publish
+from bulkbind.report.files import drafts, publish, sweep
 from tests.unit.test_report_source import (
     MadeRun,
     answer,
@@ -179,6 +180,54 @@ def test_a_full_disk_is_a_state_error_and_leaves_nothing(tmp_path):
         written(run, tmp_path)
 
     assert names(tmp_path) == set()
+
+
+def left_by(pid: int, folder: Path, name: str = "report.csv") -> str:
+    """Leave a draft, as a process that was killed while it wrote."""
+    path = folder / f".{name}.{pid}-abc_0123"
+    path.write_text("file,line")
+    return path.name
+
+
+@pytest.fixture
+def ended_pid() -> int:
+    """A process that is gone."""
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_drafts_of_killed_processes_are_swept_by_the_next_report(tmp_path, ended_pid):
+    for name in ("report.csv", "report.jsonl", "failed.csv", "SHA256SUMS"):
+        left_by(ended_pid, tmp_path, name)
+
+    written(made_run([0]), tmp_path)
+
+    assert names(tmp_path) == {"report.csv", "report.jsonl", "failed.csv", "SHA256SUMS"}
+
+
+def test_drafts_of_processes_that_live_are_left_to_them(tmp_path):
+    theirs = {left_by(os.getpid(), tmp_path), left_by(1, tmp_path)}
+
+    written(made_run([0]), tmp_path)
+
+    assert theirs <= names(tmp_path)
+
+
+def test_a_draft_bears_the_process_that_writes_it(tmp_path):
+    with drafts([tmp_path / "report.csv"]):
+        (name,) = names(tmp_path)
+
+    assert name.startswith(f".report.csv.{os.getpid()}-")
+
+
+def test_nothing_but_drafts_is_swept(tmp_path, ended_pid):
+    (tmp_path / ".mine").write_text("x")
+    (tmp_path / f"report.csv.{ended_pid}-abc_0123").write_text("x")
+
+    sweep(tmp_path)
+
+    assert names(tmp_path) == {".mine", f"report.csv.{ended_pid}-abc_0123"}
 
 
 def test_a_draft_is_whole_however_much_is_written_at_once(tmp_path):

@@ -33,11 +33,21 @@ CONTRACT = [
     (404, "APIG.3068 APIG.3003", Scope.TARGET),
     (403, "APIG.1103", Scope.TARGET),
     (412, "APIG.3458", Scope.TARGET),
+    (400, "APIG.3326", Scope.TARGET),
+    (409, "APIG.3462", Scope.TARGET),
     (404, "APIG.3030 APIC.7302", Scope.GATEWAY),
     (409, "APIC.7711 APIC.7712", Scope.GATEWAY),
     (403, "APIG.1136", Scope.GATEWAY),
-    (404, "APIGW.0101 APIG.0101", Scope.GATEWAY),
+    (400, "APIGW.0106 APIGW.0602 APIG.0602", Scope.GATEWAY),
+    (400, "APIGW.0201", Scope.GATEWAY),
+    (413, "APIGW.0201", Scope.ITEM),
+    (414, "APIGW.0201", Scope.GATEWAY),
+    (494, "APIGW.0201", Scope.GATEWAY),
     (403, "APIG.3100 APIG.3136 APIG.3150", Scope.GATEWAY),
+    (404, "APIGW.0101 APIG.0101", Scope.ACCOUNT),
+    (400, "APIGW.0607", Scope.ACCOUNT),
+    (401, "APIG.1005", Scope.ACCOUNT),
+    (403, "APIG.1005 APIG.1020", Scope.ACCOUNT),
     (401, "APIG.1000 APIG.1001 APIG.1002 APIG.1003 APIG.1007", Scope.ACCOUNT),
     (401, "APIG.1009 APIG.1011 APIG.1012 APIG.1013", Scope.ACCOUNT),
     (401, "APIGW.0301 APIG.0301 APIGW.0305 APIGW.0307 APIG.0307", Scope.ACCOUNT),
@@ -46,7 +56,7 @@ CONTRACT = [
     (429, "APIGW.0308 APIG.0308", Scope.THROTTLE),
     (500, "APIG.9008", Scope.THROTTLE),
     (500, "APIG.3500", Scope.BUSY),
-    (409, "APIG.3718 APIC.7701", Scope.BUSY),
+    (409, "APIG.3711 APIG.3718 APIC.7701", Scope.BUSY),
     (401, "APIG.1010", Scope.AMBIGUOUS),
     (500, "APIG.1029 APIG.9999 APIC.9999 APIC.9000 APIC.9100", Scope.AMBIGUOUS),
     (500, "APIG.9004 APIG.9005 APIG.9006 APIG.9007", Scope.AMBIGUOUS),
@@ -70,6 +80,11 @@ def test_a_documented_code_reaches_as_far_as_the_contract_says(status, code, sco
     assert classify(Reply(status, code)) is scope
 
 
+@pytest.mark.parametrize("status", [400, 404, 409, 412, 422])
+def test_no_refusal_by_the_front_gateway_is_ever_taken_for_a_bad_row(status):
+    assert classify(Reply(status, "APIGW.9876")) is Scope.GATEWAY
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429, 500, 502])
 def test_the_code_decides_whatever_the_status(status):
     assert classify(Reply(status, "APIG.3002")) is Scope.ITEM
@@ -87,11 +102,15 @@ def test_the_code_decides_whatever_the_status(status):
         (401, Scope.ACCOUNT),
         (403, Scope.GATEWAY),
         (404, Scope.ITEM),
+        (405, Scope.GATEWAY),
         (408, Scope.AMBIGUOUS),
         (409, Scope.ITEM),
         (412, Scope.ITEM),
+        (413, Scope.ITEM),
+        (414, Scope.GATEWAY),
         (418, Scope.GATEWAY),
         (429, Scope.THROTTLE),
+        (431, Scope.GATEWAY),
         (500, Scope.AMBIGUOUS),
         (502, Scope.AMBIGUOUS),
         (599, Scope.AMBIGUOUS),
