@@ -159,9 +159,18 @@ class StateFolder:
         """Begin a run folder; it appears under its name when it is complete."""
         self.prepare()
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-        run_id = f"{stamp}-{secrets.token_hex(3)}"
+        run_id = f"{stamp}-{self._suffix(stamp)}"
         draft = self.runs_path / f"{_UNFINISHED}{os.getpid()}-{run_id}"
         return UnfinishedRun(private_folder(draft), self.runs_path / run_id)
+
+    def _suffix(self, stamp: str) -> str:
+        """Return six random digits, above those of runs of the same second.
+
+        So that run ids sort by age.
+        """
+        same = [p.name[-6:] for p in self.runs_path.glob(f"{stamp}-*")]
+        least = max((int(digits, 16) for digits in same), default=-1) + 1
+        return f"{least + secrets.randbelow(1 << 16):06x}"
 
     def sweep(self) -> None:
         """Remove what killed processes left half made."""

@@ -94,6 +94,23 @@ def judge_presence(
     return _reading(answer, receipts.positions, scope=Scope.DONE, receipts=receipts)
 
 
+def judge_gone(
+    batch: Batch, positions: Iterable[int], *, invocation: int, at: float
+) -> Record:
+    """Say that a list does not show detached ids any more."""
+    gone = tuple(positions)
+    blanks = ("",) * len(gone)
+    return Record(
+        batch=batch.id,
+        kind=RecordKind.READING,
+        invocation=invocation,
+        at=at,
+        span=gone,
+        scope=Scope.DONE,
+        receipts=Receipts(gone, blanks, blanks),
+    )
+
+
 def judge_absence(answer: Record, positions: Iterable[int]) -> Record:
     """End ids that two lists did not show, with the 5xx that was their last answer."""
     return _reading(

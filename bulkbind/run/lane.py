@@ -11,6 +11,7 @@ from typing import NamedTuple
 import anyio
 
 from bulkbind.model import (
+    Action,
     Batch,
     Cause,
     Lane,
@@ -30,6 +31,7 @@ from bulkbind.run.preflight import Preflight
 from bulkbind.run.progress import Progress
 from bulkbind.run.reading import Reading
 from bulkbind.run.tools import Tools
+from bulkbind.run.unbinding import Unbinding
 from bulkbind.run.waiting import Waiting
 
 #: Batches of a lane that are read from the ledger at once.
@@ -74,6 +76,7 @@ class LaneWorker:
         self._preflight = Preflight(tools, reading)
         self._looking = Looking(lane, tools)
         self._doubts = Doubts(lane, tools, reading, self._waiting)
+        self._unbinding = Unbinding(lane, targets, tools, reading, self._waiting)
         self._dead_targets: set[int] = set()
         self._parked = False
         self._good = 0
@@ -95,6 +98,7 @@ class LaneWorker:
                 await self._pass()
             if not self._halted():
                 await self._doubts.second_look(self._targets)
+                await self._unbinding.conclude()
         finally:
             tools.breaker.leave(self._lane.no)
             tools.observer.lane_done(self._lane)
@@ -127,19 +131,37 @@ class LaneWorker:
             retry_before=tools.invocation if tools.settings.take_failed else 0,
             not_hints=frozenset({target.instance_id, target.plugin_id, target.env_id}),
         )
-        if not progress.ask():
+        if progress.is_settled:
             await tools.recorder.mark(
                 batch.id, bound=progress.bound, failed=progress.failed
             )
             return
+        if await self._prepare(progress, target):
+            await self._work(progress)
+        await self._unbinding.leave(progress)
+
+    async def _prepare(self, progress: Progress, target: Target) -> bool:
+        """See what is there before a batch is sent; False: it cannot be sent now."""
+        if progress.batch.action is Action.DETACH and progress.unknown:
+            if not await self._unbinding.look(progress):
+                return False
+            progress.unshelve()
         if (stop := await self._looking.look(progress, target)) is not None:
             await self._obey(stop)
-            return
+            return False
         await self._preflight.strike(progress, target)
+        return True
+
+    async def _work(self, progress: Progress) -> None:
+        """Send what is left of a batch, until every id has its own answer."""
         tries = _Tries()
+        is_detach = progress.batch.action is Action.DETACH
         while (span := progress.ask()) and not self._halted():
             taken = await self._send(progress, span, tries)
             if taken is None or not await self._go_on(progress, taken, tries):
+                return
+            is_lost = taken.answer.scope in {Scope.AMBIGUOUS, Scope.BUSY}
+            if is_detach and is_lost and not await self._unbinding.look(progress):
                 return
 
     async def _send(

@@ -5,7 +5,7 @@ the environment, is settled by it in every batch still to come. Clean gateways p
 nothing.
 """
 
-from bulkbind.model import Record, RecordKind, Target
+from bulkbind.model import Action, Record, RecordKind, Target
 from bulkbind.run.judging import judge_known
 from bulkbind.run.progress import Progress
 from bulkbind.run.reading import Reading
@@ -44,7 +44,12 @@ class Preflight:
         await self.strike(progress, target)
 
     async def strike(self, progress: Progress, target: Target) -> None:
-        """Settle the ids of a batch that the list rules out."""
+        """Settle the ids of a batch that the list rules out.
+
+        A detach is not ruled out by it: an API that is offline keeps its bindings.
+        """
+        if progress.batch.action is not Action.ATTACH:
+            return
         if len(self._poisoned) >= ENOUGH and not self._is_read:
             await self._read(target)
         if not self._known:

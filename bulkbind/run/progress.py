@@ -79,6 +79,24 @@ class Progress:
         self._guide(answer)
         return self._search.left < left or self.ask() != asked
 
+    def unshelve(self) -> None:
+        """Take up again what was shelved and still has no answer of its own."""
+        self._shelved.clear()
+        self._search = self._search_anew()
+
+    @property
+    def doubtful(self) -> tuple[int, ...]:
+        """Detached positions to be read back: without a yes, or refused just now.
+
+        A gateway may refuse an id because it was not bound any more.
+        """
+        refused = {
+            position
+            for position, record in self._standing.failed.items()
+            if record.kind is RecordKind.ANSWER
+        }
+        return tuple(sorted(refused.union(self._standing.unknown)))
+
     @property
     def unsent(self) -> tuple[int, ...]:
         """Open positions to be judged anew: never sent, or refused and taken again."""
@@ -127,6 +145,9 @@ class Progress:
             self._split = self._split or len(record.span) > 1
         elif record.scope is Scope.DONE and self.batch.action is Action.ATTACH:
             self._search.settle(record.receipts.positions)
+        elif record.scope is Scope.DONE and record.kind is RecordKind.ANSWER:
+            self._shelved.update(record.span)
+            self._search.settle(record.span)
 
     def _search_anew(self) -> Search:
         self._again = {

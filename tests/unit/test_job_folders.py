@@ -319,3 +319,15 @@ def test_facts_of_the_plan_come_back(state):
     assert facts.texts("carried") == ("owner", "ü")
     assert facts.files == (SourceFile("apis.csv", "ab" * 32, 7),)
     assert facts.totals == PlanTotals(rows=3, bindings=2)
+
+
+def test_runs_of_one_second_sort_by_age(tmp_path):
+    state = StateFolder(tmp_path / ".bulkbind")
+
+    made = []
+    for _ in range(20):
+        draft = state.new_run(now=1_700_000_000.0)
+        draft.draft.rename(draft.final)
+        made.append(draft.final.name)
+
+    assert [run.id for run in state.runs()] == made[::-1]

@@ -212,11 +212,22 @@ def test_a_later_plain_resume_leaves_alone_what_was_not_taken_again():
 # --- detaching ------------------------------------------------------------------------
 
 
-def test_a_detach_has_no_receipts_so_its_ids_stay_open():
+def test_a_detach_has_no_receipts_so_it_is_over_only_when_it_was_read_back():
     progress = Progress(batch_of(action=Action.DETACH), [])
     progress.leave(intent(ALL))
 
-    assert not progress.learn(taken(ALL, named=()))
+    assert progress.learn(taken(ALL, named=()))
+    assert progress.ask() == ()
+    assert progress.doubtful == ALL
+    assert not progress.is_settled
+
+
+def test_a_detach_that_a_list_still_shows_is_asked_for_again():
+    progress = Progress(batch_of(action=Action.DETACH), [intent(ALL)])
+    progress.learn(taken(ALL, named=()))
+
+    progress.unshelve()
+
     assert progress.ask() == ALL
 
 
