@@ -137,6 +137,7 @@ class Gateways:
         self.sandbox = sandbox
         self.world = world
         self._portal = portal
+        self._forgotten = 0
 
     @property
     def url(self) -> str:
@@ -149,7 +150,11 @@ class Gateways:
     @property
     def journal(self) -> Sequence[Entry]:
         """The attaches that came; read in the sandbox's own thread."""
-        return self._portal.call(lambda: self.sandbox.journal)
+        return self._portal.call(lambda: list(self.sandbox.journal)[self._forgotten :])
+
+    def forget(self) -> None:
+        """Leave out of the journal what came until now."""
+        self._forgotten += len(self.journal)
 
     @property
     def requests(self) -> Counter[str]:
