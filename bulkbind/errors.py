@@ -204,6 +204,29 @@ class StoppedByRule(StateError):
         )
 
 
+class JobHeld(StateError):
+    """The job is on hold, and nothing was sent (exit code 3).
+
+    Args:
+        job: The job's name.
+        holder: user@host of the one who placed the hold.
+        since: When, for people.
+        why: Why, for people.
+        release: The command that releases it.
+    """
+
+    def __init__(
+        self, job: str, *, holder: str, since: str, why: str, release: str
+    ) -> None:
+        self.job = job
+        self.holder = holder
+        self.why = why
+        super().__init__(
+            f"{job} is on hold since {since}, by {holder}: {why}; nothing was sent."
+            f" When it may be run again: `{release}`"
+        )
+
+
 class ReportUnpublished(StateError):
     """The report is whole in the run's folder, and could not be copied elsewhere."""
 

@@ -6,7 +6,7 @@ Retries, pace and order are decided elsewhere.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bulkbind.auth import Credential
+from bulkbind.auth import Credential, Signable
 from bulkbind.errors import AnswerLost, NotSent
 from bulkbind.http import Answer
 from bulkbind.model import Action, OurCode, Reply, Target
@@ -51,6 +51,7 @@ class Gateway:
     ) -> None:
         self._http = http
         self._endpoint = endpoint.rstrip("/")
+        self._host = self._endpoint.partition("://")[2]
         self.project_id = project_id
         self._credential = credential
 
@@ -82,7 +83,11 @@ class Gateway:
         self, method: str, path: str, *, body: bytes | None = None
     ) -> Answer | Reply:
         """Send one request; a reply with status 0 says why there is no answer."""
-        headers = {"Content-Type": "application/json", **self._credential.headers()}
+        signable = Signable(method, self._host, path, self.project_id, body=body or b"")
+        headers = {
+            "Content-Type": signable.content_type,
+            **self._credential.headers(signable),
+        }
         try:
             return await self._http.send(
                 method, self._endpoint + path, headers=headers, body=body

@@ -78,7 +78,7 @@ class Standing:
         elif record.kind is RecordKind.PICTURE:
             _picture(self, record)
         elif record.kind is RecordKind.CHECK:
-            self.checks.update((p, (record, at)) for at, p in enumerate(record.span))
+            _check(self, record)
         else:
             _answer(self, record, before=self.before, action=action)
 
@@ -160,6 +160,15 @@ def _take_receipts(standing: Standing, answer: Record) -> None:
         for position in answer.span:
             if position in standing.unknown:
                 standing.unknown[position] = answer
+
+
+def _check(standing: Standing, check: Record) -> None:
+    """A check that saw nothing could not read: what an earlier one saw is no news."""
+    if check.others:
+        standing.checks.update((p, (check, at)) for at, p in enumerate(check.span))
+        return
+    for position in check.span:
+        standing.checks.pop(position, None)
 
 
 def _picture(standing: Standing, picture: Record) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
 
 from anyio.from_thread import start_blocking_portal
 
@@ -28,11 +29,11 @@ class Fate:
     jitter_s: float = 0.0
     """Up to so much more, by the proxy's seed."""
     is_mute: bool = False
-    """Half-open: the request is taken, and nothing ever comes back."""
+    """Half-open: where it would be cut, nothing happens any more, for ever."""
     request_bytes: int | None = None
-    """So many bytes of the request are passed on, then both sides are cut."""
+    """So many bytes of the request are passed on; then both sides are cut."""
     reply_bytes: int | None = None
-    """So many bytes of the reply are passed on, then the client is cut."""
+    """So many bytes of the reply are passed on; then the client is cut."""
     is_reset: bool = False
     """A cut is a reset, which throws away what is under way; else a close."""
     pieces: int = 1
@@ -61,6 +62,15 @@ class Asked:
         return len(self.head) + len(self.body)
 
 
+class Passed(NamedTuple):
+    """A request that reached the gateway whole, and what came of it."""
+
+    asked: Asked
+    fate: Fate
+    reply: bytes
+    """Whole, as the gateway gave it."""
+
+
 Choose = Callable[[Asked], Fate]
 
 
@@ -75,8 +85,7 @@ class Proxy:
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
-    replies: list[bytes] = field(default_factory=list)
-    """Every whole reply of the gateway, in the order they came."""
+    passed: list[Passed] = field(default_factory=list)
     _connections: set["asyncio.Task[None]"] = field(default_factory=set)
     _server: asyncio.Server | None = None
 
@@ -120,18 +129,14 @@ class Proxy:
         fate = self.choose(asked)
         self.fates.append(fate)
         await asyncio.sleep(fate.latency_s + self.random.random() * fate.jitter_s)
-        if fate.is_mute:
-            await reader.read()  # until the client gives up
-            return False
         reply = await self._ask(head + body, fate)
         if reply is None:
-            return _cut(writer, fate)
-        self.replies.append(reply)
+            return await _cut(reader, writer, fate)
+        self.passed.append(Passed(asked, fate, reply))
         if fate.reply_bytes is not None and fate.reply_bytes < len(reply):
             writer.write(reply[: fate.reply_bytes])
-            if not fate.is_reset:
-                await writer.drain()
-            return _cut(writer, fate)
+            await writer.drain()
+            return await _cut(reader, writer, fate)
         await _trickle(writer, reply, fate)
         return True
 
@@ -171,8 +176,12 @@ async def _trickle(writer: asyncio.StreamWriter, reply: bytes, fate: Fate) -> No
         await writer.drain()
 
 
-def _cut(writer: asyncio.StreamWriter, fate: Fate) -> bool:
-    """End a connection, gently or not."""
+async def _cut(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fate: Fate
+) -> bool:
+    """End a connection, gently or not, or leave it open until the client gives up."""
+    if fate.is_mute:
+        await reader.read()
     if fate.is_reset:
         at_once = struct.pack("ii", 1, 0)
         connection = writer.get_extra_info("socket")
@@ -219,7 +228,7 @@ def storm(seed: int, *, share: float) -> Choose:
 
     def choose(asked: Asked) -> Fate:
         if random.random() >= share:
-            return Fate(jitter_s=0.005)
+            return CLEAN
         make = random.choice(_WEATHER)
         return make(random, asked)
 
@@ -230,8 +239,12 @@ def _late(random: Random, asked: Asked) -> Fate:
     return Fate(latency_s=0.02, jitter_s=0.05)
 
 
-def _mute(random: Random, asked: Asked) -> Fate:
-    return Fate(is_mute=True)
+def _mute_request(random: Random, asked: Asked) -> Fate:
+    return Fate(request_bytes=random.randrange(len(asked)), is_mute=True)
+
+
+def _mute_reply(random: Random, asked: Asked) -> Fate:
+    return Fate(reply_bytes=random.randrange(400), is_mute=True)
 
 
 def _slow(random: Random, asked: Asked) -> Fate:
@@ -248,7 +261,10 @@ def _cut_reply(random: Random, asked: Asked) -> Fate:
     return Fate(reply_bytes=random.randrange(400), is_reset=random.random() < 0.5)
 
 
-_WEATHER = (_late, _mute, _slow, _cut_request, _cut_request, _cut_reply, _cut_reply)
+_WEATHER = (
+    *(_late, _slow, _mute_request, _mute_reply),
+    *(_cut_request, _cut_request, _cut_reply, _cut_reply),
+)
 
 #: Nothing of the request is read by anybody, and the client hears it at once.
 RESET_UNREAD = Fate(request_bytes=0, is_reset=True)

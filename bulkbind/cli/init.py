@@ -23,6 +23,10 @@ endpoint = "sandbox"               # later: "https://apig.cn-north-4.myhuaweiclo
 [pace]
 rate = "10/s"                      # "60/min" is fine, too
 concurrency = 8                    # requests out at once
+
+[safety]
+on_replace = "stop"                # where another plug-in is bound: stop, skip or allow
+# max_replace = "5%"               # displace no more than this
 """
 
 MANIFEST = """\
@@ -56,7 +60,9 @@ def command(*, folder: Path) -> int:
         problem = f"{folder}: cannot be written ({error.strerror}); choose another"
         raise SettingsError([problem]) from error
     job = folder / "job.toml"
-    click.echo(f"wrote {job} and {folder / 'apis.csv'}; next: `bulkbind plan {job}`")
+    click.echo(
+        f"wrote {job} and {folder / 'apis.csv'}; next: `bulkbind plan {job} --live`"
+    )
     return 0
 
 

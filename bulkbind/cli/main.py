@@ -17,6 +17,7 @@ import click
 from bulkbind.errors import (
     BulkbindError,
     JobBusy,
+    JobHeld,
     RefusedForSafety,
     RunInterrupted,
     StoppedByRule,
@@ -39,8 +40,15 @@ BLOCKS: dict[str, dict[str, Entry]] = {
         "status": Entry("status", "Say how far a run is."),
         "report": Entry("report", "Show or export what became of every row."),
     },
-    "Prove and mend": {},
-    "While it runs": {},
+    "Prove and mend": {
+        "verify": Entry("verify", "Read back: is it still so? Writes nothing there."),
+        "undo": Entry("undo", "Put back what a run displaced, and detach the rest."),
+        "export": Entry("export", "Write what is bound now as a manifest."),
+    },
+    "While it runs": {
+        "pause": Entry("pause", "Put a job on hold: `run` and `resume` send nothing."),
+        "unpause": Entry("unpause", "Release a job's hold."),
+    },
     "History": {
         "runs": Entry("runs", "List runs, newest first."),
     },
@@ -146,7 +154,7 @@ def run(arguments: Sequence[str]) -> int:
         )
         return 128 + (interrupt.number if isinstance(interrupt, _Heard) else 2)
     except Exception as error:  # noqa: BLE001 - a traceback is for developers
-        return _unexpected(error, sends=arguments[0] in {"run", "resume"})
+        return _unexpected(error, sends=arguments[0] in {"run", "resume", "undo"})
 
 
 class _Heard(KeyboardInterrupt):
@@ -200,17 +208,22 @@ def exit_code_of(error: BulkbindError) -> int:
         return 4
     if isinstance(error, JobBusy):
         return 75
-    return 3 if isinstance(error, RunInterrupted | StoppedByRule) else 2
+    return 3 if isinstance(error, JobHeld | RunInterrupted | StoppedByRule) else 2
 
 
 def _disk_fault(error: OSError, *, sends: bool) -> int:
     """Say that the answer, or a file, could not be written or read."""
     where = error.filename or "standard output, or a file"
+    then = ", then give the same command again"
+    if sends:
+        then = (
+            ". What a run did is in its ledger: `bulkbind report latest` shows it,"
+            " `bulkbind resume latest` goes on"
+        )
     with suppress(OSError):
         click.echo(
             f"bulkbind: {where} cannot be used ({error.strerror or error}); see to the"
-            " disk. What a run did is in its ledger: `bulkbind report latest` shows it,"
-            " `bulkbind resume latest` goes on",
+            f" disk{then}",
             err=True,
         )
     return 3 if sends else 2

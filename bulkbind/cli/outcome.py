@@ -3,8 +3,9 @@
 import click
 import msgspec
 
+from bulkbind.job.reporting import Reported
 from bulkbind.job.story import Outcome
-from bulkbind.model import RunState
+from bulkbind.model import RunState, Verification
 from bulkbind.report import describe
 
 
@@ -29,11 +30,28 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
         click.echo(text.decode())
     elif code or not quiet:
-        click.echo(f"run {summary.run_id}: {summary.state}")
-        click.echo(describe(outcome.reported.totals, files=outcome.reported.files))
+        _say(outcome.reported)
     if summary.state is RunState.STOPPED:
         reason = f" ({summary.stopped_by})" if summary.stopped_by else ""
         click.echo(
             f"stopped{reason}: `bulkbind resume {outcome.run.handle}` goes on", err=True
         )
     return code
+
+
+def _say(reported: Reported) -> None:
+    summary = reported.summary
+    click.echo(f"run {summary.run_id}: {summary.state}")
+    click.echo(describe(reported.totals, files=reported.files))
+    if summary.verification is not None:
+        click.echo(_verified(summary.verification))
+
+
+def _verified(found: Verification) -> str:
+    """Say in a line what reading back came to."""
+    if found.drift or found.unread:
+        return (
+            f"verified: {found.drift:,} of {found.rows:,} rows DRIFTED,"
+            f" {found.unread:,} could not be read; `verified` in the report says which"
+        )
+    return f"verified: all {found.rows:,} rows are as they should be"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from bulkbind.cli.words import duration, rate, table
 from bulkbind.job.planning import Plan
-from bulkbind.model import Target
+from bulkbind.model import NAMED, Target
 from bulkbind.plan import Judged
 
 #: Targets, and replacements, shown in a table.
@@ -52,10 +52,10 @@ def plan_lines(plan: Plan) -> list[str]:
 def _target_lines(plan: Plan) -> list[str]:
     rows = [
         (
-            target.instance_id,
-            target.plugin_id,
+            _plain(target.instance_id),
+            _plain(target.plugin_id),
             target.plugin_type or "?",
-            target.env_id,
+            _plain(target.env_id),
             f"{plan.bindings_per_target.get(target.no, 0):,}",
             f"{plan.requests_per_target.get(target.no, 0):,}",
         )
@@ -67,6 +67,11 @@ def _target_lines(plan: Plan) -> list[str]:
     if more > 0:
         lines.append(f"... and {more:,} more targets; --json has them all")
     return lines
+
+
+def _plain(text: str) -> str:
+    """Write an id, or a name that nobody has resolved."""
+    return text.removeprefix(NAMED)
 
 
 def plan_document(plan: Plan) -> dict[str, object]:
@@ -82,6 +87,7 @@ def plan_document(plan: Plan) -> dict[str, object]:
         "superseded": totals.superseded,
         "invalid": totals.invalid,
         "untyped": totals.untyped,
+        "unresolved": totals.unresolved,
         "accounts": totals.accounts,
         "gateways": totals.gateways,
         "requests": totals.requests,
@@ -98,10 +104,10 @@ def plan_document(plan: Plan) -> dict[str, object]:
             {
                 "account": target.account,
                 "project_id": target.project_id,
-                "instance_id": target.instance_id,
-                "plugin_id": target.plugin_id,
+                "instance_id": _plain(target.instance_id),
+                "plugin_id": _plain(target.plugin_id),
                 "plugin_type": target.plugin_type,
-                "env_id": target.env_id,
+                "env_id": _plain(target.env_id),
                 "bindings": plan.bindings_per_target.get(target.no, 0),
                 "requests": plan.requests_per_target.get(target.no, 0),
                 **_judged(plan, target),

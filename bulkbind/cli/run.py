@@ -85,7 +85,7 @@ def _run_job(
     settings: JobSettings, shared: options.Given, wanted: RunOptions, *, quiet: bool
 ) -> Outcome:
     with watching(quiet=quiet) as around:
-        if not settings.live:
+        if not settings.live and not quiet:
             click.echo(BLIND, err=True)
         return anyio.run(
             partial(

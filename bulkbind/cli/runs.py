@@ -34,7 +34,7 @@ def _row(facts: RunFacts) -> tuple[str, ...]:
     why = why_unfinished(facts)
     return (
         facts.folder.id,
-        facts.job,
+        f"{facts.job} (undo of {facts.undoes})" if facts.undoes else facts.job,
         f"{state_of(facts)} ({why})" if why else state_of(facts),
         f"{facts.totals.rows:,}",
         verdict_words(_verdicts(facts)),
@@ -54,6 +54,7 @@ def _document(facts: RunFacts) -> dict[str, object]:
     return {
         "run_id": facts.folder.id,
         "job": facts.job,
+        "undoes": facts.undoes,
         "state": state_of(facts),
         "stopped_by": facts.stopped_by,
         "rows": facts.totals.rows,

@@ -26,6 +26,7 @@ from bulkbind.pace import Pace, Rate
 from bulkbind.sandbox import Rules, Sandbox, SandboxOptions, fill, parse_weather
 from bulkbind.settings import (
     SANDBOX,
+    SANDBOX_PROJECT,
     AccountSettings,
     JobSettings,
     SandboxSettings,
@@ -196,16 +197,15 @@ def _gateway(
     sandbox: _Running | None,
     projects: Mapping[str, str],
 ) -> Gateway:
+    project_id = account.project_id or projects.get(account.name, "")
     if credential is None and sandbox is not None:
         endpoint, credential = sandbox.url, sandbox.credential
+        project_id = project_id or SANDBOX_PROJECT
     else:
         endpoint = account.endpoint
     assert credential is not None  # noqa: S101 - one of the two is there
     return Gateway(
-        http,
-        endpoint=endpoint,
-        project_id=account.project_id or projects.get(account.name, ""),
-        credential=credential,
+        http, endpoint=endpoint, project_id=project_id, credential=credential
     )
 
 

@@ -103,6 +103,11 @@ class RunFacts:
         return self.invocations[-1].stopped_by if self.invocations else ""
 
     @property
+    def undoes(self) -> str:
+        """Id of the run that this one undoes; empty: it is no undo."""
+        return self.meta.get("undoes", "")
+
+    @property
     def is_unfinished(self) -> bool:
         """True: a resume has something to do."""
         return self.state not in {RunState.FINISHED, RunState.ABANDONED}
@@ -146,6 +151,10 @@ class StateFolder:
         """Return the lock file of a job."""
         name = hashlib.sha256(job.encode()).hexdigest()[:24]
         return self.path / "locks" / f"{name}.lock"
+
+    def hold_path(self, job: str) -> Path:
+        """Return the file that is there while a job is on hold."""
+        return self.path / "holds" / f"{self.lock_path(job).stem}.json"
 
     def prepare(self) -> None:
         """Make the folder, private and invisible to git."""
@@ -205,8 +214,9 @@ class StateFolder:
             if by_id:
                 return by_id[0]
         for run in runs:
-            job = run.facts().job
-            if job == name or (name == "latest" and not job.endswith("@sandbox")):
+            facts = run.facts()
+            is_latest = name == "latest" and not facts.job.endswith("@sandbox")
+            if (facts.job == name or is_latest) and not facts.undoes:
                 return run
         raise UnknownRun(_nothing(name, self.path, runs))
 

@@ -20,16 +20,22 @@ from bulkbind.errors import CredentialsRejected
 from bulkbind.job.connecting import connect
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.reading import Surroundings, read_tools
-from bulkbind.live import Lists, ListUnread, Pictures
+from bulkbind.job.walking import gateway_of
+from bulkbind.live import (
+    Asked,
+    Lists,
+    ListUnread,
+    Misses,
+    Names,
+    Pictures,
+    Resolver,
+)
 from bulkbind.model import (
     Action,
     Batch,
-    Cause,
     Lane,
     Record,
     Row,
-    Scope,
-    Stop,
     Target,
 )
 from bulkbind.plan import (
@@ -45,7 +51,6 @@ from bulkbind.plan import (
     judge,
     record_of,
 )
-from bulkbind.retry import advise
 from bulkbind.run import Halt
 from bulkbind.settings import JobSettings
 
@@ -119,10 +124,11 @@ class Survey:
         found: Found,
     ) -> None:
         self.found = found
-        self._lists = lists
+        self.lists = lists
         self._pictures = pictures
         self._settings = settings
-        self._halt = halt
+        self._misses = Misses(halt)
+        found.unread = self._misses.why
 
     async def learn_types(self, planner: Planner) -> None:
         """Read the types of the plug-ins of every gateway that the plan meets.
@@ -136,12 +142,13 @@ class Survey:
             try:
                 types = await self._pictures.types(lane, instance_id)
             except ListUnread as unread:
-                self._miss(unread)
+                self._misses.note(unread)
             else:
                 planner.learn_types(gateway, types)
         accounts = {account for account, _, _ in gateways}
-        if accounts and accounts <= set(self._halt.accounts):
-            raise CredentialsRejected(_refused(self._halt.accounts.values()))
+        if said := self._misses.refusal(accounts):
+            message = f"the credential is refused, and nothing was sent: {said}"
+            raise CredentialsRejected(message)
 
     async def judge(
         self,
@@ -191,7 +198,7 @@ class Survey:
         try:
             return await self._pictures.take(target, ids, action=action)
         except ListUnread as unread:
-            self._miss(unread)
+            self._misses.note(unread)
             return None
 
     def _count_extra(self, target: Target, picture: Picture, ids: list[str]) -> None:
@@ -204,38 +211,8 @@ class Survey:
         if len(found.replacements) < MAX_REPLACEMENTS:
             found.replacements.append(Replacement(target.no, api_id, other))
         if other not in found.plugins:
-            plugins = await self._lists.plugins(lane, target.instance_id)
+            plugins = await self.lists.plugins(lane, target.instance_id)
             found.plugins[other] = plugins[other].name if other in plugins else ""
-
-    def _miss(self, unread: ListUnread) -> None:
-        """Note that a gateway cannot be read; a refused account reads no more."""
-        reply = unread.reply
-        text = unread.text
-        if reply is not None:
-            text = f"{text}; {advise(reply.code)}"
-        if reply is not None and unread.scope is Scope.ACCOUNT:
-            self._halt.stop_account(
-                Stop(
-                    scope=Scope.ACCOUNT,
-                    key=unread.lane.account,
-                    cause=Cause.ACCOUNT,
-                    invocation=0,
-                    at=0.0,
-                    status=reply.status,
-                    code=reply.code,
-                    message=reply.message,
-                )
-            )
-        self.found.unread.setdefault(unread.lane.gateway, text)
-
-
-def _refused(stops: Iterable[Stop]) -> str:
-    said = "; ".join(
-        f"account {stop.key!r}: {stop.status} {stop.code} {stop.message}"
-        f" ({advise(stop.code)})"
-        for stop in stops
-    )
-    return f"the credential is refused, and nothing was sent: {said}"
 
 
 def records_of(batch: Batch, fate: Fate, drawn: Drawn) -> Iterator[Record]:
@@ -269,6 +246,29 @@ class Reader:
     around: Surroundings
     looks_behind: bool = False
     """As ``Pictures`` takes it."""
+
+    async def resolve(
+        self,
+        settings: JobSettings,
+        wanted: Iterable[Asked],
+        *,
+        projects: Mapping[str, str],
+    ) -> Names:
+        """Ask what names and selectors mean.
+
+        Args:
+            settings: The job.
+            wanted: Distinct.
+            projects: As ``connect`` takes them.
+        """
+        async with self.survey(
+            settings, lanes=(), projects=projects, rows=lambda: iter(())
+        ) as survey:
+            resolver = Resolver(
+                survey.lists,
+                lambda account, instance: gateway_of(settings, account, instance),
+            )
+            return await resolver.resolve(wanted)
 
     @asynccontextmanager
     async def survey(

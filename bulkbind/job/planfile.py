@@ -10,9 +10,11 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 
 from bulkbind.errors import Fault, ManifestError, SettingsError, StateError
+from bulkbind.host import is_alive
 from bulkbind.job.folders import RunFolder, drafting
 from bulkbind.job.reporting import FORMAT_VERSION
 
@@ -57,6 +59,7 @@ def save_plan(run: RunFolder, path: Path, *, digest: str) -> None:
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        _sweep(path)
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
             sums = {name: _add(archive, run.path / name) for name in _MEMBERS}
             index = {"format_version": FORMAT_VERSION, "digest": digest, "sha256": sums}
@@ -67,6 +70,14 @@ def save_plan(run: RunFolder, path: Path, *, digest: str) -> None:
         draft.unlink(missing_ok=True)
         message = f"{path} cannot be written ({error.strerror}); see to the disk"
         raise StateError(message) from error
+
+
+def _sweep(path: Path) -> None:
+    """Remove the drafts that killed processes left of this plan."""
+    for old in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        pid = old.name.removesuffix(".tmp").rpartition(".")[2]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            old.unlink(missing_ok=True)
 
 
 def open_plan(path: Path, folder: Path) -> RunFolder:

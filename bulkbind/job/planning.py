@@ -3,20 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bulkbind.errors import (
     Fault,
-    InputError,
-    ManifestError,
-    PlanConflict,
     SettingsError,
 )
 from bulkbind.job.connecting import sound_rows
 from bulkbind.job.facts import (
-    fingerprint,
     freeze,
     manifest_sha256,
     operator,
@@ -24,15 +19,15 @@ from bulkbind.job.facts import (
 )
 from bulkbind.job.folders import RunFolder, drafting
 from bulkbind.job.judging import Drawn, Found, Reader, is_to_be_sent, records_of
+from bulkbind.job.walking import Walked, refuse, walk
 from bulkbind.ledger import SqliteLedger
-from bulkbind.manifest import Manifest, PinWriter, Shape, Source
-from bulkbind.model import Batch, Lane, PlanTotals, Row, Target
-from bulkbind.plan import Fate, Judged, OnReplace, Planner, PlanSettings, What, draw
+from bulkbind.manifest import Manifest
+from bulkbind.model import Batch, Lane, PlanTotals, Target
+from bulkbind.plan import Fate, Judged, OnReplace, Planner, What
 from bulkbind.settings import (
     SANDBOX,
     SANDBOX_PROJECT,
     JobSettings,
-    OnInvalid,
     installed_version,
 )
 from bulkbind.wire import PAGE
@@ -154,32 +149,18 @@ async def _draw(
     to_be_sent: bool,
     reader: Reader | None,
 ) -> Plan:
-    manifest = manifest_of(settings)
-    names = [source.name for source in _sources(settings)]
-    planner = Planner(
-        PlanSettings(
-            action=settings.action,
-            batch_size=settings.batch_size,
-            on_conflict=settings.on_conflict,
-            fingerprint=fingerprint(settings),
-        ),
-        gateway_of=lambda account, instance: _gateway(settings, account, instance),
-        file_name=names.__getitem__,
-        folder=run.path,
-    )
-    with PinWriter(run.pin) as pin:
-        _read(manifest, planner, pin.write, progress)
-        pin_sha256 = pin.close()
-    _refuse(settings, planner, seen=bool(manifest.files))
+    walked = await _walk(settings, run, progress, reader, to_be_sent=to_be_sent)
+    manifest, planner = walked.manifest, walked.planner
+    judge = reader if reader is not None and settings.live else None
     counter = _Counting()
     found = None
     ledger = SqliteLedger.create(run.ledger, tool=f"bulkbind {installed_version()}")
     try:
         ledger.begin()
-        if reader is None:
+        if judge is None:
             ledger.put_batches(counter.count(planner.batches()))
         else:
-            found = await _judge(settings, run, planner, ledger, counter, reader)
+            found = await _judge(settings, run, planner, ledger, counter, judge)
         if to_be_sent:
             resolved = _resolve_projects(settings, planner.draft.targets)
             planner.draft.targets[:] = resolved
@@ -188,6 +169,8 @@ async def _draw(
             targets=planner.draft.targets,
             asides=planner.draft.asides,
         )
+        unresolved = walked.asked.total()
+        planner.draft.totals = replace(planner.draft.totals, unresolved=unresolved)
         plan = _plan(settings, planner, manifest, counter, found)
         ledger.put_meta(
             {
@@ -197,7 +180,7 @@ async def _draw(
                 "digest": plan.digest,
                 "plan_settings": plan_settings_key(settings),
                 "manifest_sha256": plan.manifest_sha256,
-                "pin_sha256": pin_sha256,
+                "pin_sha256": walked.pin_sha256,
                 "settings": freeze(settings),
                 "totals": json.dumps(asdict(plan.totals)),
                 "files": json.dumps(manifest.files),
@@ -214,6 +197,31 @@ async def _draw(
     finally:
         ledger.close()
     return plan
+
+
+async def _walk(
+    settings: JobSettings,
+    run: RunFolder,
+    progress: Callable[[int], None] | None,
+    reader: Reader | None,
+    *,
+    to_be_sent: bool,
+) -> Walked:
+    """Read the manifest; if it has names, ask what they mean and read it again."""
+    walked = walk(settings, run, progress=progress)
+    if walked.asked and reader is None and to_be_sent:
+        problem = (
+            "the manifest has names or selectors, and only the gateway knows what they"
+            " mean: plan with --live"
+        )
+        raise SettingsError([problem])
+    if walked.asked and reader is not None:
+        names = await reader.resolve(
+            settings, walked.asked, projects=walked.planner.projects
+        )
+        walked = walk(settings, run, progress=progress, names=names)
+    refuse(settings, walked)
+    return walked
 
 
 async def _judge(
@@ -274,88 +282,6 @@ def put_judged(ledger: SqliteLedger, batch: Batch, fate: Fate, drawn: Drawn) -> 
         )
 
 
-def manifest_of(settings: JobSettings) -> Manifest:
-    """Return the job's manifest, ready to be read once."""
-    return Manifest(_sources(settings), shape=_shape(settings))
-
-
-def _sources(settings: JobSettings) -> list[Source]:
-    """Name the manifest's files as their owner would: relative to the job."""
-    return [
-        Source("<stdin>", None)
-        if path is None
-        else Source(_short(path, settings.base), path)
-        for path in settings.manifest
-    ]
-
-
-def _short(path: Path, base: Path) -> str:
-    with suppress(ValueError):
-        return str(path.resolve().relative_to(base))
-    return str(path)
-
-
-def _shape(settings: JobSettings) -> Shape:
-    return Shape(
-        columns=settings.columns,
-        defaults=settings.defaults,
-        encoding=settings.encoding,
-        fill_blank=settings.fill_blank,
-        accounts={
-            name: account.project_id for name, account in settings.accounts.items()
-        },
-        only=settings.only,
-    )
-
-
-def _gateway(settings: JobSettings, account: str, instance_id: str) -> str:
-    return f"{settings.accounts[account].host or account}/{instance_id}"
-
-
-def _read(
-    manifest: Manifest,
-    planner: Planner,
-    pin: Callable[[Row], None],
-    progress: Callable[[int], None] | None,
-) -> None:
-    rows = manifest.rows()
-    try:
-        draw(planner, _counted(rows, progress) if progress else rows, pin=pin)
-    except ManifestError as error:
-        draft = planner.draft
-        faults = [*draft.faults, *error.faults]
-        total = draft.fault_count + error.total
-        raise ManifestError(faults, total=total) from error
-
-
-def _counted(rows: Iterable[Row], progress: Callable[[int], None]) -> Iterator[Row]:
-    for number, row in enumerate(rows):
-        if number % PROGRESS_ROWS == 0:
-            progress(number)
-        yield row
-
-
-def _refuse(settings: JobSettings, planner: Planner, *, seen: bool) -> None:
-    """Refuse a plan with bad rows, unless the job says to skip them."""
-    draft = planner.draft
-    if draft.fault_count and settings.on_invalid is OnInvalid.STOP:
-        faults, total = list(draft.faults), draft.fault_count
-        try:
-            for _ in planner.batches():
-                pass
-        except PlanConflict as conflict:
-            faults += conflict.faults
-            total += conflict.total
-        raise ManifestError(faults, total=total)
-    if seen and settings.only and not planner.rows:
-        filters = " ".join(
-            f"--only {column}={','.join(sorted(values))}"
-            for column, values in settings.only
-        )
-        message = f"{filters} matches no row; see to the column and its values"
-        raise InputError(message)
-
-
 def _resolve_projects(settings: JobSettings, targets: list[Target]) -> list[Target]:
     """See that every account has a project; the sandbox takes any."""
     sandboxed = {n for n, a in settings.accounts.items() if a.endpoint == SANDBOX}
@@ -402,7 +328,7 @@ def _plan(
     draft = planner.draft
     return Plan(
         job=settings.name,
-        digest=draft.digest,
+        digest="" if draft.totals.unresolved else draft.digest,
         totals=draft.totals,
         lanes=tuple(draft.lanes),
         targets=tuple(draft.targets),
@@ -422,6 +348,11 @@ def _warnings(totals: PlanTotals) -> Iterator[str]:
         yield (
             f"{totals.odd_ids:,} API ids are not 32 hexadecimal digits; they are sent"
             " as they stand"
+        )
+    if totals.unresolved:
+        yield (
+            f"{totals.unresolved:,} rows have names or selectors: only the gateway knows"
+            " which ids and how many rows they mean; `plan --live` asks it"
         )
     if totals.untyped:
         yield (

@@ -9,7 +9,7 @@ import anyio
 
 from bulkbind.host import private_folder
 from bulkbind.job.connecting import sandbox_options
-from bulkbind.job.planning import manifest_of
+from bulkbind.job.walking import manifest_of
 from bulkbind.model import Row
 from bulkbind.sandbox import Sandbox, fill
 from bulkbind.settings import JobSettings, SandboxSettings

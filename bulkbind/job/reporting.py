@@ -1,6 +1,7 @@
 """Ledger and pinned manifest -> the files of a report, and the summary."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from bulkbind.model import (
     Summary,
     Target,
     Verdict,
+    Verification,
     Why,
 )
 from bulkbind.report import (
@@ -38,7 +40,9 @@ from bulkbind.report import (
     write_reports,
     write_summary,
 )
+from bulkbind.report.files import sweep
 from bulkbind.retry import advise
+from bulkbind.settings import JobSettings
 
 FORMAT_VERSION = "1.0"
 
@@ -125,7 +129,7 @@ def write_run_reports(run: RunFolder) -> Reported:
             run.path,
             rows=judge_run(facts, ledger),
             layout=layout_of(facts),
-            formats=(*settings.report_formats, "failed"),
+            formats=_formats(facts, settings),
         )
         summary = _summary(facts, ledger, written.totals)
     finally:
@@ -133,20 +137,31 @@ def write_run_reports(run: RunFolder) -> Reported:
     path = write_summary(run.path, summary)
     files = (*written.files, path)
     if settings.report_dir is not None:
-        _publish(run, settings.report_dir, files)
+        _publish(run, settings.report_dir, files, is_latest=not facts.undoes)
     return Reported(summary, written.totals, files)
 
 
-def _publish(run: RunFolder, folder: Path, files: tuple[Path, ...]) -> None:
+def _formats(facts: RunFacts, settings: JobSettings) -> tuple[str, ...]:
+    """Return what is written; an undo's rows are no manifest of the job."""
+    failed = () if facts.undoes else ("failed",)
+    return (*settings.report_formats, *failed)
+
+
+def _publish(
+    run: RunFolder, folder: Path, files: tuple[Path, ...], *, is_latest: bool
+) -> None:
     """Copy a report where the job wants it: a folder per run, and ``latest``."""
     target = folder / run.id
     try:
         target.mkdir(parents=True, exist_ok=True)
+        sweep(target)
         for file in (*files, run.path / "SHA256SUMS"):
-            draft = target / f".{file.name}.tmp"
+            draft = target / f".{file.name}.{os.getpid()}-copy"
             shutil.copyfile(file, draft)
             draft.replace(target / file.name)
         _sweep_links(folder)
+        if not is_latest:
+            return
         link = folder / f"{_LINK}{os.getpid()}"
         link.unlink(missing_ok=True)
         link.symlink_to(run.id)
@@ -191,12 +206,15 @@ def _summary(facts: RunFacts, ledger: SqliteLedger, totals: Totals) -> Summary:
     reasons = ledger.requests_by_reason()
     sent = sum(reasons.values())
     seconds = _seconds_sending(facts.invocations, ledger.last_record_at())
+    verification = _verification(facts)
     return Summary(
         format_version=FORMAT_VERSION,
         run_id=meta["run_id"],
         job=facts.job,
         state=facts.state,
-        exit_code=exit_code(totals.verdicts, stopped_by=facts.stopped_by),
+        exit_code=exit_code(
+            totals.verdicts, stopped_by=facts.stopped_by, verification=verification
+        ),
         action=settings.action,
         rows=totals.rows,
         verdicts=totals.verdicts,
@@ -205,9 +223,9 @@ def _summary(facts: RunFacts, ledger: SqliteLedger, totals: Totals) -> Summary:
             sent=sent,
             isolation=reasons[Why.ISOLATION],
             retries=reasons[Why.RETRY],
-            reads=ledger.reads(),
+            reads=int(meta.get("reads", 0)) + ledger.reads(),
         ),
-        seconds_reading=0.0,
+        seconds_reading=round(float(meta.get("seconds_reading", 0)), 3),
         seconds_sending=round(seconds, 3),
         rate_reached=round(sent / seconds, 3) if seconds else 0.0,
         manifest_sha256=meta["manifest_sha256"],
@@ -223,16 +241,42 @@ def _summary(facts: RunFacts, ledger: SqliteLedger, totals: Totals) -> Summary:
             sorted({account.endpoint for account in settings.accounts.values()})
         ),
         warnings=facts.texts("warnings"),
+        verification=verification,
     )
 
 
-def exit_code(verdicts: Mapping[str, int], *, stopped_by: str) -> int:
-    """Return the exit code of a run. Source: DESIGN, section 7."""
+def _verification(facts: RunFacts) -> Verification | None:
+    """Return the last verification, unless the run went on after it."""
+    text = facts.meta.get("verification", "")
+    if not text:
+        return None
+    verification = Verification(**json.loads(text))
+    is_news = verification.invocation == len(facts.invocations)
+    return verification if is_news else None
+
+
+def exit_code(
+    verdicts: Mapping[str, int],
+    *,
+    stopped_by: str,
+    verification: Verification | None = None,
+) -> int:
+    """Return the exit code of a run. Source: DESIGN, section 7.
+
+    Args:
+        verdicts: Rows by verdict.
+        stopped_by: What stopped it.
+        verification: Counts if the run did it itself.
+    """
     if stopped_by in _SIGNALS:
         return _SIGNALS[stopped_by]
-    if verdicts[Verdict.NOT_SENT]:
+    drift = unread = 0
+    if verification is not None and verification.belongs_to_run:
+        drift, unread = verification.drift, verification.unread
+    if verdicts[Verdict.NOT_SENT] or unread:
         return 3
-    return 1 if any(verdicts[verdict] for verdict in _WANTING) else 0
+    is_wanting = any(verdicts[verdict] for verdict in _WANTING)
+    return 1 if is_wanting or drift else 0
 
 
 def _seconds_sending(invocations: tuple[Invocation, ...], last_record: float) -> float:

@@ -16,6 +16,7 @@ from bulkbind.errors import (
     RunInterrupted,
     StateError,
 )
+from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
@@ -69,6 +70,7 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
     try:
         with ExitStack() as patience:
             await _work(errand, around, patience)
+            await _verify(errand, around)
             reported = write_run_reports(errand.run)
     except StateError as error:
         if not _has_sent(errand.run):
@@ -77,6 +79,22 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
     _refuse_unreachable(errand.run, reported.summary)
     _refuse_displacing(errand.run, reported.summary)
     return reported
+
+
+async def _verify(errand: Errand, around: Surroundings) -> None:
+    """Read back what was done, if the job wants it and nothing is left to do."""
+    finished = errand.run.facts().state is RunState.FINISHED
+    if errand.settings.verify and finished:
+        await read_back(
+            CheckErrand(
+                run=errand.run,
+                settings=errand.settings,
+                credentials=errand.credentials,
+                state=errand.state,
+                belongs_to_run=True,
+            ),
+            around=around,
+        )
 
 
 def _has_sent(run: RunFolder) -> bool:

@@ -1,17 +1,14 @@
 """The story: read -> plan -> ledger -> run -> report, and the ways back into it."""
 
 import math
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bulkbind.auth import Credential
 from bulkbind.errors import RefusedForSafety, StoppedByRule, UnknownRun
-from bulkbind.host import JobLock
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.facts import (
     hash_sources,
@@ -21,7 +18,9 @@ from bulkbind.job.facts import (
     thaw,
 )
 from bulkbind.job.folders import RunFacts, RunFolder, StateFolder, drafting
+from bulkbind.job.holds import refuse_held
 from bulkbind.job.judging import Reader
+from bulkbind.job.locking import working_on
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
 from bulkbind.job.reading import Surroundings
@@ -113,11 +112,13 @@ async def run_job(
 
     Raises:
         JobBusy: Another process works on the job.
+        JobHeld: The job is on hold.
         InputError: Nothing was sent.
         RefusedForSafety: The plan is not the one that was expected.
     """
     credentials = find_credentials(settings, around.environ)
-    with _lock(settings.name, state=state, around=around):
+    with working_on(settings.name, state=state, around=around):
+        refuse_held(state, settings.name)
         state.sweep()
         unfinished = _unfinished(settings, state) if options.resume else None
         if unfinished and _same_sources(unfinished, settings):
@@ -133,7 +134,7 @@ async def run_job(
                 run_id=draft.final.name,
                 now=around.now(),
                 progress=options.progress,
-                reader=_reader(settings, state, around) if settings.live else None,
+                reader=_reader(settings, state, around),
             )
             _expect(plan.digest, options.expect)
             refuse_replacements(settings, plan)
@@ -146,7 +147,7 @@ async def run_job(
                 return Outcome(reported=None, run=None)
             abandoned = unfinished.folder.id if unfinished else ""
             if unfinished:
-                _abandon(unfinished, by=draft.final.name)
+                abandon(unfinished, by=draft.final.name)
             run = draft.keep()
         finally:
             draft.drop()
@@ -186,7 +187,8 @@ async def run_plan_file(
         facts = RunFolder(draft.draft).facts()
         _expect(facts.meta["digest"], options.expect)
         credentials = find_credentials(settings, around.environ)
-        with _lock(settings.name, state=state, around=around):
+        with working_on(settings.name, state=state, around=around):
+            refuse_held(state, settings.name)
             if not facts.totals.rows:
                 return Outcome(reported=None, run=None)
             run = draft.keep()
@@ -244,13 +246,16 @@ async def resume_run(
 
     Raises:
         JobBusy: Another process works on the job.
+        JobHeld: The job is on hold, and this is no undo.
         UnknownRun: The run was closed by a later one.
     """
     facts = run.facts()
     settings = change(thaw(facts.meta["settings"]))
     credentials = find_credentials(settings, around.environ)
-    with _lock(settings.name, state=state, around=around):
+    with working_on(settings.name, state=state, around=around):
         facts = run.facts()
+        if not facts.undoes:
+            refuse_held(state, settings.name)
         if facts.state is RunState.ABANDONED:
             message = (
                 f"run {run.id} was closed by run {facts.meta['abandoned_by']};"
@@ -281,6 +286,7 @@ async def _resume(
             credentials=credentials,
             state=state,
             take_failed=failed,
+            looks_anew=bool(run.facts().undoes),
         ),
         around=around,
     )
@@ -341,7 +347,7 @@ def _unfinished(settings: JobSettings, state: StateFolder) -> RunFacts | None:
     """Find the newest run of this job that a resume could finish."""
     for run in state.runs():
         facts = run.facts()
-        if facts.job == settings.name:
+        if facts.job == settings.name and not facts.undoes:
             return facts if facts.is_unfinished else None
     return None
 
@@ -365,7 +371,7 @@ def _refuse_stopped(facts: RunFacts) -> None:
         raise StoppedByRule(facts.folder.handle, MAX_FAILED)
 
 
-def _abandon(facts: RunFacts, *, by: str) -> None:
+def abandon(facts: RunFacts, *, by: str) -> None:
     """Close a run that will not be finished: its report stands as it is."""
     ledger = SqliteLedger.open(facts.folder.ledger)
     try:
@@ -375,12 +381,3 @@ def _abandon(facts: RunFacts, *, by: str) -> None:
     finally:
         ledger.close()
     write_run_reports(facts.folder)
-
-
-@contextmanager
-def _lock(job: str, *, state: StateFolder, around: Surroundings) -> Iterator[None]:
-    state.prepare()
-    since = datetime.fromtimestamp(around.now(), UTC).isoformat(timespec="seconds")
-    holder = f"pid {os.getpid()} ({operator()}, since {since})"
-    with JobLock(state.lock_path(job), job=job, holder=holder):
-        yield

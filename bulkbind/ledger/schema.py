@@ -184,5 +184,6 @@ GET_INVOCATIONS = (
 )
 GET_STRAY = "SELECT batch FROM record WHERE batch NOT IN (SELECT id FROM batch) LIMIT 1"
 GET_LAST_RECORD = (
-    "SELECT batch, kind, why, body, crc FROM record ORDER BY id DESC LIMIT 1"
+    "SELECT batch, kind, why, body, crc FROM record WHERE kind <> 'check'"
+    " ORDER BY id DESC LIMIT 1"
 )

@@ -8,10 +8,10 @@ nor absence.
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from bulkbind.model import Lane, OurCode, Reply, Scope
-from bulkbind.retry import classify
+from bulkbind.retry import RULES, advise, classify
 from bulkbind.run import Reading, ReadTools, Waiting
 from bulkbind.wire import Attached as AttachedItem
 from bulkbind.wire import (
@@ -37,6 +37,28 @@ TIMES = 3
 T = TypeVar("T")
 
 
+class Need(NamedTuple):
+    """What reading a list takes, and what can be done without it."""
+
+    right: str
+    """Source: APIG API reference, authorization information of each list."""
+    without: str
+    """What still works."""
+
+
+_BLIND = "runs with --no-live, which bind without looking"
+
+PLUGINS = Need("apig:plugin:list", f"`export --apis`, and {_BLIND}")
+ENVS = Need("apig:environment:list", f"`export`, but for names, and {_BLIND}")
+APIS = Need("apig:api:list", "`verify` of a run, `export` without --apis")
+ATTACHED = Need("apig:plugin:listBoundApi", f"`export --apis`, and {_BLIND}")
+GATEWAYS = Need("apig:instance:list", "`export JOB`, whose manifest names the gateways")
+
+#: Answers that say: no right to do this.
+_NO_RIGHT = frozenset({"APIG.1005", "APIG.1020", "APIG.1136"})
+_FORBIDDEN = 403
+
+
 class ListUnread(Exception):
     """A list of a gateway cannot be read.
 
@@ -44,13 +66,37 @@ class ListUnread(Exception):
         lane: The gateway.
         what: Of what the list is, for people.
         reply: The last answer; None: the run halts.
+        need: What reading it takes; None: not known.
     """
 
-    def __init__(self, lane: Lane, what: str, reply: Reply | None) -> None:
+    def __init__(
+        self, lane: Lane, what: str, reply: Reply | None, need: Need | None = None
+    ) -> None:
         super().__init__(f"{lane.gateway}: {what}")
         self.lane = lane
         self.what = what
         self.reply = reply
+        self.need = need
+
+    @property
+    def lacks_right(self) -> bool:
+        """True: the credential is good, and may not read this."""
+        if self.reply is None:
+            return False
+        forbidden = self.reply.status == _FORBIDDEN and self.reply.code not in RULES
+        return forbidden or self.reply.code in _NO_RIGHT
+
+    @property
+    def advice(self) -> str:
+        """What to do about it; empty: nothing is known."""
+        if self.reply is None:
+            return ""
+        if self.need is not None and self.lacks_right:
+            return (
+                f"the credential lacks {self.need.right}: grant it; without it these"
+                f" still work: {self.need.without}"
+            )
+        return advise(self.reply.code)
 
     @property
     def text(self) -> str:
@@ -90,7 +136,9 @@ class Lists:
         Raises:
             ListUnread: They cannot be read.
         """
-        items, _ = await self._read(lane, plugins_list(instance_id), "plug-ins")
+        items, _ = await self._read(
+            lane, plugins_list(instance_id), "plug-ins", PLUGINS
+        )
         return _only(items, KnownPlugin)
 
     async def envs(self, lane: Lane, instance_id: str) -> dict[str, KnownEnv]:
@@ -99,7 +147,7 @@ class Lists:
         Raises:
             ListUnread: They cannot be read.
         """
-        items, _ = await self._read(lane, envs_list(instance_id), "environments")
+        items, _ = await self._read(lane, envs_list(instance_id), "environments", ENVS)
         return _only(items, KnownEnv)
 
     async def apis(
@@ -110,7 +158,7 @@ class Lists:
         Raises:
             ListUnread: They cannot be read.
         """
-        items, at = await self._read(lane, apis_list(instance_id), "APIs")
+        items, at = await self._read(lane, apis_list(instance_id), "APIs", APIS)
         return _only(items, KnownApi), at
 
     async def attached(
@@ -125,7 +173,9 @@ class Lists:
             ListUnread: It cannot be read.
         """
         wanted = attached_list(instance_id, plugin_id, env_id=env_id)
-        items, at = await self._read(lane, wanted, f"APIs of plug-in {plugin_id}")
+        items, at = await self._read(
+            lane, wanted, f"APIs of plug-in {plugin_id}", ATTACHED
+        )
         return _only(items, AttachedItem), at
 
     async def attached_anywhere(
@@ -138,7 +188,7 @@ class Lists:
         """
         wanted = attached_list(instance_id, plugin_id, env_id="")
         what = f"APIs of plug-in {plugin_id}"
-        items, _ = await self._read(lane, wanted, what, by_env=True)
+        items, _ = await self._read(lane, wanted, what, ATTACHED, by_env=True)
         return list(_only(items, AttachedItem).values())
 
     async def gateways(self, lane: Lane) -> dict[str, KnownGateway]:
@@ -147,7 +197,7 @@ class Lists:
         Raises:
             ListUnread: They cannot be read.
         """
-        items, _ = await self._read(lane, gateways_list(), "gateways")
+        items, _ = await self._read(lane, gateways_list(), "gateways", GATEWAYS)
         return _only(items, KnownGateway)
 
     def forget(self, instance_id: str, *, before: float) -> None:
@@ -165,7 +215,13 @@ class Lists:
         return self._tools[lane.account].now()
 
     async def _read(
-        self, lane: Lane, wanted: ListPath, what: str, *, by_env: bool = False
+        self,
+        lane: Lane,
+        wanted: ListPath,
+        what: str,
+        need: Need,
+        *,
+        by_env: bool = False,
     ) -> tuple[dict[str, Item], float]:
         instance_id = wanted.path.removeprefix("/").partition("/")[0]
         key = (lane.account, instance_id, wanted.path, *wanted.query.items(), by_env)
@@ -179,11 +235,11 @@ class Lists:
             at = tools.now()
             listing = await reading.read(wanted, by_env=by_env)
             if listing is None:
-                raise ListUnread(lane, what, reading.refusal)
+                raise ListUnread(lane, what, reading.refusal, need)
             if listing.proves_absence:
                 self._keep(key, at, listing.items)
                 return listing.items, at
-        raise ListUnread(lane, what, _odd(what))
+        raise ListUnread(lane, what, _odd(what), need)
 
     def _keep(self, key: tuple[object, ...], at: float, items: dict[str, Item]) -> None:
         self._kept[key] = (at, items)

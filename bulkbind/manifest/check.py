@@ -6,13 +6,21 @@ from collections.abc import Mapping, Sequence
 from bulkbind.errors import Fault
 from bulkbind.manifest.faults import Problem, joined, listed, quoted
 from bulkbind.manifest.shape import Shape
-from bulkbind.model import DEFAULT_ACCOUNT, ID_COLUMNS
+from bulkbind.model import DEFAULT_ACCOUNT, ID_COLUMNS, NAMED, STAND_INS
 
 #: What an id looks like.
 is_id = re.compile(r"[0-9A-Za-z_-]{1,64}").fullmatch
 
 #: Most combinations of ids remembered as sound.
 REMEMBERED = 32_768
+
+#: Whether a text says which APIs are meant.
+is_selector = re.compile(r"\*|(?:group|tag):\S.*").fullmatch
+
+#: Characters of a name. Source: apig-contract 1.2, plugin_name.
+LONGEST_NAME = 255
+
+_SELECTORS = "write group:NAME, tag:NAME, or * for every API published there"
 
 _is_type = re.compile(r"[a-z0-9_]{1,64}").fullmatch
 _is_spoiled = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[Ee]\+?[0-9]+").fullmatch
@@ -80,6 +88,8 @@ class Checker:
             return _judge_type(text)
         if is_id(text) or (not text and column in _OPTIONAL):
             return None
+        if text.startswith(NAMED):
+            return _judge_name(column, text.removeprefix(NAMED))
         return Problem(column, *_wrong_id(text))
 
     def _judge_account(self, text: str) -> Problem | None:
@@ -129,6 +139,18 @@ def faults_of(shape: Shape) -> list[Fault]:
         if column in ID_COLUMNS and (wrong := checker.judge(column, text.strip())):
             faults.append(Fault("[defaults]", 0, *wrong))
     return faults
+
+
+def _judge_name(column: str, text: str) -> Problem | None:
+    """Judge a name or selector that stands in for an id."""
+    name = next(name for name, stands_for in STAND_INS.items() if stands_for == column)
+    if not text:
+        return Problem(column, f"is not there, and {name} is empty", f"fill in {name}")
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        return Problem(column, f"{name} {quoted(text)} is no name", f"correct {name}")
+    if column == "api_id" and not is_selector(text):
+        return Problem(column, f"apis {quoted(text)} selects nothing", _SELECTORS)
+    return None
 
 
 def _judge_type(text: str) -> Problem | None:

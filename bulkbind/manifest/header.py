@@ -9,21 +9,18 @@ from typing import Any
 
 from bulkbind.manifest.faults import Problem, listed, quoted
 from bulkbind.manifest.shape import Shape
-from bulkbind.model import DEFAULT_ACCOUNT, ID_COLUMNS, REPORT_COLUMNS
+from bulkbind.model import (
+    DEFAULT_ACCOUNT,
+    ID_COLUMNS,
+    REPORT_COLUMNS,
+    STAND_INS,
+)
 
 #: Most carried columns of one manifest.
 MOST_CARRIED = 1024
 
 #: Columns that must be in the file, or have a default.
 REQUIRED = ("instance_id", "plugin_id", "env_id", "api_id")
-
-#: Columns of names and selectors, which this version cannot resolve to ids.
-STAND_INS = {
-    "instance_name": "instance_id",
-    "plugin_name": "plugin_id",
-    "env_name": "env_id",
-    "apis": "api_id",
-}
 
 _is_hex_id = re.compile(r"[0-9a-f]{32}").fullmatch
 _GIVE_KEY = (
@@ -41,6 +38,7 @@ def plain(name: str) -> str:
 
 _OURS = {plain(column): column for column in ID_COLUMNS}
 _OURS_IN_JSON = _OURS | {"apiids": "api_id"}
+_STAND_INS = {plain(name): column for name, column in STAND_INS.items()}
 _NOT_CARRIED = frozenset(map(plain, (*REPORT_COLUMNS, *STAND_INS)))
 
 
@@ -91,6 +89,8 @@ class Layout:
     """What is wrong with the header."""
     left_out: tuple[str, ...]
     """Columns that are neither ours nor carried."""
+    named: tuple[int, ...] = ()
+    """Places of names and selectors: they stand in for ids that are not there."""
 
 
 def layout_of(
@@ -124,6 +124,7 @@ def layout_of(
             *_too_many(kept, carried),
         ),
         left_out=tuple(left_out),
+        named=tuple(claims.named),
     )
 
 
@@ -136,6 +137,7 @@ class _Claims:
         self.places: dict[str, int] = {}
         self.taken: set[int] = set()
         self.problems: list[Problem] = []
+        self.named: list[int] = []
         self._names = names
         for column, theirs in shape.columns.items():
             self._map(column, theirs)
@@ -144,6 +146,11 @@ class _Claims:
             column = ours.get(plain(name), "")
             if column and column not in mapped and place not in self.taken:
                 self._claim(column, place)
+        for place, name in enumerate(names):
+            column = _STAND_INS.get(plain(name), "")
+            if column and column not in self.places and column not in shape.defaults:
+                self._claim(column, place)
+                self.named.append(place)
 
     def _map(self, column: str, theirs: str) -> None:
         exact = [p for p, name in enumerate(self._names) if name.strip() == theirs]
@@ -265,12 +272,6 @@ def _too_many(kept: Sequence[tuple[int, str]], carried: Carried) -> list[Problem
 
 
 def _hint(column: str, free: Sequence[str]) -> str:
-    for name in free:
-        if STAND_INS.get(name.strip().casefold().replace(" ", "_")) == column:
-            return (
-                f"; {quoted(name)} is not resolved to {column} yet in this version,"
-                f" give {column} itself"
-            )
     return _did_you_mean(column, free)
 
 

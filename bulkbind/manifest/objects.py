@@ -10,7 +10,7 @@ from bulkbind.manifest.faults import Problem, quoted
 from bulkbind.manifest.header import Carried, Layout, layout_of, plain
 from bulkbind.manifest.rows import RowMaker
 from bulkbind.manifest.shape import Shape
-from bulkbind.model import ID_COLUMNS, Row
+from bulkbind.model import ID_COLUMNS, NAMED, Row
 
 #: Most different sets of keys remembered.
 REMEMBERED = 256
@@ -45,6 +45,7 @@ class ObjectReader:
         carried: Grows by the keys that are new.
 
     Attributes:
+        has_names: Whether an object had names or selectors.
         left_out: Keys that are neither ours nor carried, in the order seen.
     """
 
@@ -54,6 +55,7 @@ class ObjectReader:
         self._carried = carried
         self._known: dict[tuple[str, ...], _Keys] = {}
         self.left_out: dict[str, None] = {}
+        self.has_names = False
 
     def rows(self, elements: Iterable[Element]) -> Iterator[Row]:
         """Yield the rows of the elements; what is no object is a faulty row."""
@@ -99,6 +101,8 @@ class ObjectReader:
         if not text.isprintable() and _UNWRITABLE.search(text):
             cells = [_UNWRITABLE.sub("\ufffd", cell) for cell in cells]
             problems.append(_unwritable("a value"))
+        for place in layout.named:
+            cells[place] = NAMED + cells[place].strip()
         return self._maker.row(line, cells=cells, layout=layout, problems=problems)
 
     def _wrong_types(self, ids: Sequence[object]) -> Iterator[Problem]:
@@ -124,6 +128,7 @@ class ObjectReader:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             keys = self._known[names] = self._look_at(names)
+            self.has_names = self.has_names or bool(keys.layout.named)
             self.left_out |= dict.fromkeys(keys.layout.left_out)
         return keys
 

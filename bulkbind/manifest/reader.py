@@ -15,7 +15,7 @@ from bulkbind.manifest.shape import Shape, Source
 from bulkbind.manifest.source import CHUNK, Tap, opened
 from bulkbind.manifest.table import table_of
 from bulkbind.manifest.text import Lines, texts_of, with_lf
-from bulkbind.model import ID_COLUMNS, Row, SourceFile
+from bulkbind.model import ID_COLUMNS, STAND_INS, Row, SourceFile
 
 
 class Manifest:
@@ -30,6 +30,7 @@ class Manifest:
         files: What was read; complete when ``rows`` is exhausted.
         carried: Names of the carried columns, in the order they turn up; grows
             while reading. A row's ``carried`` may be shorter.
+        has_names: Whether names or selectors have turned up in it.
         warnings: Sentences for the user; complete when ``rows`` is exhausted.
     """
 
@@ -39,6 +40,7 @@ class Manifest:
         self._sources = tuple(sources)
         self._shape = shape
         self._chunk_size = chunk_size
+        self.has_names = False
         self.files: list[SourceFile] = []
         self.carried: list[str] = []
         self.warnings: list[str] = []
@@ -77,7 +79,9 @@ class Manifest:
         else:
             elements = Document(with_lf(texts), name=name).elements()
         reader = ObjectReader(maker, shape=self._shape, carried=columns)
-        yield from reader.rows(elements)
+        for row in reader.rows(elements):
+            self.has_names = self.has_names or reader.has_names
+            yield row
         self._warn_left_out(name, tuple(reader.left_out))
 
     def _read_table(
@@ -93,14 +97,16 @@ class Manifest:
                 [Fault(name, table.line, *problem) for problem in layout.problems]
             )
         self._warn_left_out(name, layout.left_out)
+        self.has_names = self.has_names or bool(layout.named)
         yield from maker.rows(table.records, layout=layout, lines=lines)
 
     def _count_known(self, header: list[str]) -> int:
-        known = {*map(plain, ID_COLUMNS), *map(plain, self._shape.columns.values())}
+        ours = (*ID_COLUMNS, *STAND_INS, *self._shape.columns.values())
+        known = set(map(plain, ours))
         return sum(plain(name) in known for name in header)
 
     def _refuse_unseen_filters(self, columns: Carried) -> None:
-        ours = set(map(plain, ID_COLUMNS))
+        ours = set(map(plain, (*ID_COLUMNS, *STAND_INS)))
         for column, _ in self._shape.only:
             if plain(column) in ours or columns.find(column) is not None:
                 continue

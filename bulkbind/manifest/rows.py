@@ -9,7 +9,7 @@ from bulkbind.manifest.faults import Problem, joined
 from bulkbind.manifest.header import Carried, Layout, plain
 from bulkbind.manifest.shape import Shape
 from bulkbind.manifest.text import Lines
-from bulkbind.model import FORMULA, ID_COLUMNS, Row
+from bulkbind.model import FORMULA, ID_COLUMNS, NAMED, STAND_INS, Row
 
 Filter = Callable[[tuple[str, ...], tuple[str, ...]], bool]
 """Given a row's ids and its carried cells: is it wanted?"""
@@ -83,13 +83,15 @@ class RowMaker:
         """Yield the rows of a table; most take the short way, checked before."""
         file, wanted, sound = self._file, self._wanted, self._checker.sound
         width, tail, api_at = layout.width, layout.tail, layout.ids[-1]
-        target_of, carried_of = layout.target, layout.carried
+        target_of, carried_of, named = layout.target, layout.carried, layout.named
         for line, record in records:
             cells = unguarded(record) if lines.has_apostrophe else record
             if len(cells) != width:
                 yield self._ragged(line, cells, layout)
                 continue
             cells += tail
+            for place in named:
+                cells[place] = NAMED + cells[place].strip()
             target = sound.get(target_of(cells))
             api_id = cells[api_at]
             if target is None or not is_id(api_id):
@@ -120,6 +122,7 @@ def filter_of(shape: Shape, carried: Carried) -> Filter | None:
     if not shape.only:
         return None
     ours = {plain(column): at for at, column in enumerate(ID_COLUMNS)}
+    ours |= {plain(name): ours[plain(column)] for name, column in STAND_INS.items()}
 
     def wanted(ids: tuple[str, ...], cells: tuple[str, ...]) -> bool:
         return all(value(ids, cells).strip() in allowed for value, allowed in tests)
@@ -135,7 +138,7 @@ def _value_of(
     column: str, id_at: int | None, carried: Carried
 ) -> Callable[[tuple[str, ...], tuple[str, ...]], str]:
     if id_at is not None:
-        return lambda ids, _: ids[id_at]
+        return lambda ids, _: ids[id_at].removeprefix(NAMED)
 
     def value(_: tuple[str, ...], cells: tuple[str, ...]) -> str:
         slot = carried.find(column)

@@ -30,11 +30,14 @@ from bulkbind.model.runs import PlanTotals as PlanTotals
 from bulkbind.model.runs import Requests as Requests
 from bulkbind.model.runs import RunState as RunState
 from bulkbind.model.runs import Summary as Summary
+from bulkbind.model.runs import Verification as Verification
 from bulkbind.model.words import DEFAULT_ACCOUNT as DEFAULT_ACCOUNT
 from bulkbind.model.words import FORMULA as FORMULA
 from bulkbind.model.words import ID_COLUMNS as ID_COLUMNS
 from bulkbind.model.words import MAX_API_IDS as MAX_API_IDS
+from bulkbind.model.words import NAMED as NAMED
 from bulkbind.model.words import REPORT_COLUMNS as REPORT_COLUMNS
+from bulkbind.model.words import STAND_INS as STAND_INS
 from bulkbind.model.words import Action as Action
 from bulkbind.model.words import Cause as Cause
 from bulkbind.model.words import OurCode as OurCode

@@ -76,7 +76,8 @@ class RecordKind(StrEnum):
     PICTURE = "picture"
     """Which plug-in held each id's slot before anything was sent: the pre-image."""
     CHECK = "check"
-    """Which plug-in holds each id's slot now: a verification, after the fact."""
+    """Which plug-in holds each id's slot now: a verification, after the fact; without
+    ``others``: it could not be read, and what an earlier one saw is out of date."""
 
 
 class Why(StrEnum):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulkbind.errors import Fault
-from bulkbind.model.words import Action, Verdict
+from bulkbind.model.words import NAMED, Action, Verdict
 
 
 class Row(NamedTuple):
@@ -32,6 +32,13 @@ class Row(NamedTuple):
     """None: sound."""
     wanted: bool = True
     """False: ``--only`` drops it; it may still lose or win a conflict."""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether some id is a name or a selector that has to be resolved."""
+        return NAMED in "".join((self.instance_id, self.plugin_id, self.env_id)) or (
+            self.api_id.startswith(NAMED)
+        )
 
     @property
     def target_key(self) -> tuple[str, str, str, str]:

@@ -55,6 +55,8 @@ class PlanTotals:
     gateways: int = 0
     accounts: int = 0
     requests: int = 0
+    unresolved: int = 0
+    """Rows with a name or a selector that nobody asked the gateway about."""
     unchanged: int = 0
     """Bindings that are so already; like those below, known only if it was read."""
     replaced: int = 0
@@ -87,6 +89,23 @@ class Requests:
     retries: int = 0
     """Of these: sent again after a failure or a lost answer."""
     reads: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What reading a whole run back came to. Counts are of rows."""
+
+    at: float
+    """When it ended; seconds since the epoch."""
+    invocation: int
+    """The newest one then: a later one makes this old news."""
+    rows: int
+    """Those that are bound, unchanged or unbound."""
+    same: int
+    drift: int
+    unread: int
+    belongs_to_run: bool
+    """The run did it itself, at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +142,5 @@ class Summary:
     finished_at: str
     endpoint: str = ""
     warnings: Sequence[str] = field(default_factory=tuple)
+    verification: Verification | None = None
+    """The last one since the last invocation; None: nobody has looked."""

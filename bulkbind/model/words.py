@@ -17,6 +17,17 @@ ID_COLUMNS = (
     "api_id",
 )
 
+#: Columns of names and selectors, and the id column that each stands in for.
+STAND_INS = {
+    "instance_name": "instance_id",
+    "plugin_name": "plugin_id",
+    "env_name": "env_id",
+    "apis": "api_id",
+}
+
+#: Before the text of an id that is a name or a selector, until it is resolved.
+NAMED = "\x01"
+
 #: Columns of ``report.csv``, before the carried ones. Fixed: scripts read them.
 REPORT_COLUMNS = (
     "file",

@@ -52,6 +52,8 @@ class Pace:
         self._released: deque[float] = deque(maxlen=largest)
         self._queue = anyio.Lock(fast_acquire=True)
         self._estimate = Estimate(rate, clock=clock)
+        self._held: anyio.Event | None = None
+        """Set when turns are given again; None: they are given."""
         self._sleeper: anyio.CancelScope | None = None
         """Where the one waiter that is next sleeps."""
         self._apply(rate)
@@ -83,6 +85,17 @@ class Pace:
     def paused_s(self) -> float:
         """Seconds until the pause ends; 0 when there is none."""
         return self._log.paused_s()
+
+    def hold(self) -> None:
+        """Give no turn until ``let_go``; whoever has one keeps it."""
+        if self._held is None:
+            self._held = anyio.Event()
+
+    def let_go(self) -> None:
+        """Give turns again."""
+        if self._held is not None:
+            self._held.set()
+            self._held = None
 
     def accepted(self) -> None:
         """Hear that a request was answered, and not for its speed."""
@@ -135,7 +148,7 @@ class Pace:
 
     async def _take(self, slots: anyio.Semaphore) -> None:
         while True:
-            await slots.acquire()
+            await self._slot(slots)
             seconds = self._over_ceiling_s()
             if seconds <= 0:
                 seconds = self._log.release(limit=self._limit, window_s=self._window_s)
@@ -145,6 +158,14 @@ class Pace:
             slots.release()
             with self._asleep():
                 await anyio.sleep(seconds)
+
+    async def _slot(self, slots: anyio.Semaphore) -> None:
+        """Take a slot; nobody who waits for ``let_go`` keeps one."""
+        await slots.acquire()
+        while self._held is not None:
+            slots.release()
+            await self._held.wait()
+            await slots.acquire()
 
     def _over_ceiling_s(self) -> float:
         """Return the seconds until the job's own ceiling allows one more; 0: now.

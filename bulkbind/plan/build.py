@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from bulkbind.errors import Fault, PlanConflict
 from bulkbind.model import (
+    Action,
     Aside,
     Batch,
     Lane,
@@ -102,9 +103,15 @@ class Planner:
 
     # --- rows come in ----------------------------------------------------------------
 
-    def add(self, row: Row) -> None:
-        """Take the next row; a wanted one gets the next row number."""
-        place = row.file * _LINES + row.line
+    def add(self, row: Row, *, place: int | None = None) -> None:
+        """Take the next row; a wanted one gets the next row number.
+
+        Args:
+            row: The row.
+            place: What its claim keeps of it; None: where it came from.
+        """
+        if place is None:
+            place = row.file * _LINES + row.line
         fault = row.fault or self._learn_type(row, place)
         number = UNWANTED
         if row.wanted:
@@ -242,13 +249,18 @@ class Planner:
             raise self._conflict(conflicts, claimants)
 
     def cut(
-        self, target: Target, kinds: Mapping[K, list[Claim]]
+        self,
+        target: Target,
+        kinds: Mapping[K, list[Claim]],
+        *,
+        action_of: Callable[[K], Action] | None = None,
     ) -> list[tuple[K, Batch]]:
         """Cut a target's claims into batches of one kind, numbered by first row.
 
         Args:
-            target: Theirs.
+            target: Theirs; all its claims at once, so that its batches ascend.
             kinds: Claims by kind, rows ascending.
+            action_of: What a kind asks for; None: the plan's action.
         """
         parts = [
             (kind, part)
@@ -258,8 +270,9 @@ class Planner:
         parts.sort(key=lambda kind_and_part: kind_and_part[1][0].row)
         first = self._cut + 1
         self._cut += len(parts)
+        wanted = action_of or (lambda _: self.draft.settings.action)
         return [
-            (kind, self._batch(number, target, part))
+            (kind, self._batch(number, target, part, wanted(kind)))
             for number, (kind, part) in enumerate(parts, first)
         ]
 
@@ -326,12 +339,14 @@ class Planner:
             for no, chosen in sorted_claims.items()
         ]
 
-    def _batch(self, batch_id: int, target: Target, claims: list[Claim]) -> Batch:
+    def _batch(
+        self, batch_id: int, target: Target, claims: list[Claim], action: Action
+    ) -> Batch:
         return Batch(
             id=batch_id,
             target=target.no,
             lane=target.lane,
-            action=self.draft.settings.action,
+            action=action,
             rows=tuple(claim.row for claim in claims),
             api_ids=tuple(claim.api_id for claim in claims),
         )

@@ -12,6 +12,7 @@ up is not written.
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush, heapreplace
+from typing import Any, TypeVar
 
 from bulkbind.errors import ReportWrong
 from bulkbind.model import Aside, Batch, Row, RowVerdict, Target, Verdict
@@ -22,8 +23,8 @@ from bulkbind.verdict import Stops, find
 #: what a verification saw.
 _Entry = tuple[int, str, Shared, str, str, int, str]
 
-#: An open batch: its next row's number, its place, its next row, the rows after it.
-_Open = tuple[int, int, _Entry, Iterator[_Entry]]
+#: What is known of a row, beginning with its number.
+Entry = TypeVar("Entry", bound=tuple[int, *tuple[Any, ...]])
 
 _TargetKey = tuple[str, str, str, str]
 
@@ -80,9 +81,18 @@ def _key(target: Target) -> _TargetKey:
 
 
 def _entries(target: Target, *, source: Source, stops: Stops) -> Iterator[_Entry]:
-    """Walk a target's rows, ascending, through batches that may overlap."""
-    opened: list[_Open] = []
-    for number, entries in enumerate(_batches(target, source=source, stops=stops)):
+    return in_row_order(_batches(target, source=source, stops=stops))
+
+
+def in_row_order(batches: Iterable[Iterator[Entry]]) -> Iterator[Entry]:
+    """Walk a target's rows, ascending, through batches that may overlap.
+
+    Args:
+        batches: Rows ascending, by their first row; none is empty. An entry begins
+            with its row's number.
+    """
+    opened: list[tuple[int, int, Entry, Iterator[Entry]]] = []
+    for number, entries in enumerate(batches):
         first = next(entries)
         while opened and opened[0][0] < first[0]:
             yield _step(opened)
@@ -91,8 +101,11 @@ def _entries(target: Target, *, source: Source, stops: Stops) -> Iterator[_Entry
         yield _step(opened)
 
 
-def _step(opened: list[_Open]) -> _Entry:
-    """Take the lowest row of all open batches."""
+def _step(opened: list[tuple[int, int, Entry, Iterator[Entry]]]) -> Entry:
+    """Take the lowest row of all open batches.
+
+    An open batch is its next row's number, its place, its next row, and the rest.
+    """
     _, number, entry, entries = opened[0]
     following = next(entries, None)
     if following is None:

@@ -7,6 +7,7 @@ only a whole 5xx ends an id as ``failed``; without any whole answer it stays
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import anyio
 
@@ -20,6 +21,19 @@ from bulkbind.run.waiting import Waiting
 from bulkbind.wire import Listing
 
 _SERVER_ERROR = 500
+
+
+class PutOff(NamedTuple):
+    """A batch that spent its attempts, as it was then."""
+
+    good: int
+    """Good answers of the lane."""
+    span: frozenset[int]
+    """Positions that the request carried whose attempts were spent."""
+
+    def is_blamed(self, span: tuple[int, ...], *, good: int) -> bool:
+        """Tell whether positions failed before and after others went well."""
+        return good > self.good and self.span.issuperset(span)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +108,9 @@ class Doubts:
         progress, answer = doubt.progress, doubt.answer
         await self._prove(progress, answer, listing)
         refused = answer.scope is Scope.AMBIGUOUS and answer.status >= _SERVER_ERROR
-        if progress.unknown and listing.proves_absence and refused and doubt.may_end:
-            record = judge_absence(answer, progress.unknown)
+        absent = [place for place in progress.unknown if place in answer.span]
+        if absent and listing.proves_absence and refused and doubt.may_end:
+            record = judge_absence(answer, absent)
             await write_readings(self._tools, progress, [record])
 
     async def _prove(

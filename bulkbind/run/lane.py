@@ -24,7 +24,7 @@ from bulkbind.model import (
     Target,
 )
 from bulkbind.run.breaker import Given
-from bulkbind.run.doubts import Doubts
+from bulkbind.run.doubts import Doubts, PutOff
 from bulkbind.run.judging import judge_refusals, judge_reply, park_of, stop_of
 from bulkbind.run.looking import ON_REPLACE, Looking
 from bulkbind.run.preflight import Preflight
@@ -81,8 +81,8 @@ class LaneWorker:
         self._parked = False
         self._good = 0
         """Requests answered, and not with a failure."""
-        self._put_off: dict[int, int] = {}
-        """Batches that spent their attempts, and how many good answers there were."""
+        self._put_off: dict[int, PutOff] = {}
+        """Batches that spent their attempts."""
         self._is_last_pass = False
 
     async def work(self) -> None:
@@ -302,14 +302,15 @@ class LaneWorker:
         """
         batch = progress.batch
         if not self._is_last_pass:
-            self._put_off[batch.id] = self._good
+            self._put_off[batch.id] = PutOff(self._good, frozenset(answer.span))
             return False
         if answer.scope is Scope.TRANSIENT:
             await self._park(answer, answer.code, Cause.OUTAGE)
             return False
-        alone = self._good == self._put_off.get(batch.id, self._good)
+        off = self._put_off.get(batch.id)
+        may_end = off is not None and off.is_blamed(answer.span, good=self._good)
         await self._doubts.first_look(
-            progress, answer, self._targets[batch.target], may_end=not alone
+            progress, answer, self._targets[batch.target], may_end=may_end
         )
         progress.shelve(answer.span)
         return True

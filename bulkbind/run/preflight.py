@@ -52,7 +52,7 @@ class Preflight:
             return
         if len(self._poisoned) >= ENOUGH and not self._is_read:
             await self._read(target)
-        if not self._known:
+        if self._known is None:
             return
         reading = Record(
             batch=progress.batch.id,

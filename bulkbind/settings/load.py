@@ -39,7 +39,11 @@ class Overrides:
 
 
 def load_job(
-    source: Path | None, overrides: Overrides, *, environ: Mapping[str, str]
+    source: Path | None,
+    overrides: Overrides,
+    *,
+    environ: Mapping[str, str],
+    needs_manifest: bool = True,
 ) -> JobSettings:
     """Read a job file or take a manifest as it is, and lay the overrides over it.
 
@@ -47,6 +51,7 @@ def load_job(
         source: A job file (``.toml``) or a manifest; None: standard input.
         overrides: From the command line.
         environ: Environment variables; ``BULKBIND_SECTION_KEY`` sets a key.
+        needs_manifest: False: a job file that names none is one about an account.
 
     Raises:
         SettingsError: Every fault found, with path and what is allowed.
@@ -67,7 +72,10 @@ def load_job(
     if overrides.defaults:
         raw["defaults"] = {**_table(raw, "defaults"), **overrides.defaults}
     checked = check_job(raw, where=where)
-    return _assemble(source, checked, overrides, is_job=is_job)
+    has_manifest = needs_manifest or bool(checked.manifest) or not is_job
+    return _assemble(
+        source, checked, overrides, is_job=is_job, has_manifest=has_manifest
+    )
 
 
 #: What an invocation of ``resume`` or of a saved plan may say anew.
@@ -196,7 +204,12 @@ def _lay(raw: dict[str, Any], section: str, key: str, text: str) -> None:
 
 
 def _assemble(
-    source: Path | None, job: "JobFile", overrides: Overrides, *, is_job: bool
+    source: Path | None,
+    job: "JobFile",
+    overrides: Overrides,
+    *,
+    is_job: bool,
+    has_manifest: bool,
 ) -> JobSettings:
     _check_safety(job)
     base = source.resolve().parent if source is not None else Path.cwd()
@@ -209,11 +222,14 @@ def _assemble(
         endpoint=_endpoint(overrides.endpoint) or job.account.endpoint,
         project_id=job.account.project_id,
     )
+    manifest: tuple[Path | None, ...] = (source,)
+    if is_job and has_manifest:
+        manifest = _manifest(job, source, base=base)
     name = job.name or (str(source.resolve()) if source is not None else "stdin")
     return JobSettings(
         name=f"{name}@sandbox" if rehearsal else name,
         source=source,
-        manifest=_manifest(job, source, base=base) if is_job else (source,),
+        manifest=manifest if has_manifest else (),
         base=base,
         action=Action.DETACH if job.action == "unbind" else Action.ATTACH,
         encoding=job.encoding,

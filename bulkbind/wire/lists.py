@@ -42,6 +42,7 @@ class KnownApi(NamedTuple):
     group: str = ""
     """Name of its group."""
     tags: tuple[str, ...] = ()
+    name: str = ""
 
 
 class KnownPlugin(NamedTuple):
@@ -84,6 +85,7 @@ class _ApiItem(msgspec.Struct):
     run_env_id: str | None = None
     group_name: str | None = None
     tags: list[str] | None = None
+    name: str | None = None
 
 
 class _PluginItem(msgspec.Struct):
@@ -256,7 +258,8 @@ def _attached(item: _AttachedItem) -> Attached:
 def _api(item: _ApiItem) -> KnownApi:
     envs = frozenset(filter(None, (item.run_env_id or "").split("|")))
     tags = tuple(scrub(tag) for tag in item.tags or ())
-    return KnownApi(item.id or "", envs, scrub(item.group_name or ""), tags)
+    group, name = scrub(item.group_name or ""), scrub(item.name or "")
+    return KnownApi(item.id or "", envs, group, tags, name)
 
 
 def _plugin(item: _PluginItem) -> KnownPlugin:

@@ -98,7 +98,8 @@ class Subject:
     @contextmanager
     def copied(self) -> Iterator["Subject"]:
         """Work on a copy: job, host folder and world."""
-        with tempfile.TemporaryDirectory(prefix="bulkbind-damage-") as name:
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+        with tempfile.TemporaryDirectory(prefix="damage-", dir=memory) as name:
             folder = Path(name) / "copy"
             shutil.copytree(self.folder, folder)
             yield replace(self, folder=folder)
@@ -127,7 +128,7 @@ def _run(folder: Path, *, half: bool) -> Subject:
     options = SandboxOptions(latency_s=0.05 if half else 0.0)
     world = folder / "world.db"
     with gateways(world, ROWS, missing=MISSING, options=options) as served:
-        scene = Scene(folder, served)
+        scene = Scene(folder, served, job="[plan]\nbatch_size = 3\n")
         process = scene.start()
         if half:
             until(lambda: len(served.journal) >= 7)

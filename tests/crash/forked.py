@@ -20,6 +20,9 @@ from pathlib import Path
 
 from tests.crash.points import MAIN
 
+#: Seconds that anything awaited may take before it counts as hung.
+PATIENCE_S = 60.0
+
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
@@ -41,7 +44,16 @@ class Gate:
         """Say who one is; wait, if one is wanted, until one may go on."""
         path = f"{self.folder}/{name}"
         os.close(os.open(f"{path}.{threading.get_native_id()}", os.O_CREAT, 0o600))
-        while name == self.wanted and not os.path.exists(f"{path}.go"):  # noqa: PTH110
+        if name == self.wanted:
+            self._wait(Path(f"{path}.go"))
+
+    @staticmethod
+    def _wait(leave: Path) -> None:
+        """Wait for leave to go on; nobody who could give it outlives a minute of it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not leave.exists():
+            if time.monotonic() > deadline:
+                os._exit(1)
             time.sleep(0.001)
 
     def close_behind(self) -> None:

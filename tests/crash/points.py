@@ -69,9 +69,9 @@ class Point(NamedTuple):
         return ["-qq", "-o", os.devnull, "-e", f"trace={self.call}", "-e", inject]
 
     @property
-    def kind(self) -> tuple[str, str, str]:
-        """What it has in common with others: whose call, which, and what happens."""
-        return self.thread.partition("-")[0], self.call, self.injected
+    def kind(self) -> tuple[str, str]:
+        """What it has in common with others: whose call, and which."""
+        return self.thread.partition("-")[0], self.call
 
 
 def kills(calls: ByThread) -> list[Point]:
@@ -97,7 +97,7 @@ def failures(calls: ByThread) -> list[Point]:
 
 def sample(points: Iterable[Point], *, each: int) -> list[Point]:
     """Take some points of every kind, evenly from its middle outwards."""
-    by_kind: dict[tuple[str, str, str], list[Point]] = defaultdict(list)
+    by_kind: dict[tuple[str, str], list[Point]] = defaultdict(list)
     for point in points:
         by_kind[point.kind].append(point)
     return [

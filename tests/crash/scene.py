@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkbind.sandbox import SandboxOptions
-from tests.crash.forked import Command, Gate, Running
+from tests.crash.forked import PATIENCE_S, Command, Gate, Running
 from tests.crash.points import CHANGES, FAILS, MAIN, ByThread, Point
 from tests.factories import (
     PROJECT,
@@ -47,9 +47,6 @@ batch_size = 3
 dir = "reports"
 """
 
-#: Seconds that a command may take before it counts as hung.
-PATIENCE_S = 60.0
-
 
 class Ended(NamedTuple):
     """How a command ended; a killed one with -9."""
@@ -66,17 +63,16 @@ class Wrong(AssertionError):
 class Scene:
     """A job folder, a host folder, and gateways that outlive every command."""
 
-    def __init__(self, folder: Path, served: Gateways) -> None:
+    def __init__(self, folder: Path, served: Gateways, *, job: str = JOB) -> None:
         self.folder = folder
         self.served = served
         self.state = folder / "job" / ".bulkbind"
         self.published = folder / "job" / "reports"
         self._gate = folder / "gate"
         self._gate.mkdir()
-        job = folder / "job"
-        job.mkdir()
-        write_manifest(job / "apis.csv", ROWS)
-        write_job(job / "job.toml", JOB)
+        (folder / "job").mkdir()
+        write_manifest(folder / "job" / "apis.csv", ROWS)
+        write_job(folder / "job" / "job.toml", job)
 
     @property
     def runs(self) -> list[Path]:
@@ -103,8 +99,8 @@ class Scene:
             "BULKBIND_HOST_DIR": str(self.folder / "host"),
             "HOME": str(self.folder),
         }
-        for old in self._gate.iterdir():
-            old.unlink()
+        for old in (*self._gate.iterdir(), self._said("out"), self._said("err")):
+            old.unlink(missing_ok=True)
         return Command(
             arguments=self.next_command,
             folder=self.folder / "job",

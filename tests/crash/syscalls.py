@@ -32,6 +32,9 @@ from tests.crash.oracle import Expected, sent_by
 from tests.crash.points import KILL, ByThread, Point, failures, kills, sample
 from tests.crash.scene import Ended, Wrong, attached, scene
 
+#: Points after which the command line says how far it is.
+TELL_EVERY = 100
+
 
 class Undisturbed(NamedTuple):
     """What a run comes to when nothing happens to it."""
@@ -146,6 +149,8 @@ def each(todo: Sequence[Any], do: Callable[[Any], str], *, workers: int = 2) -> 
             if why:
                 found.wrong[point] = why
                 sys.stderr.write(f"WRONG {point}\n  {why}\n")
+            if found.outcomes.total() % TELL_EVERY == 0:
+                sys.stderr.write(f"... {point} was number {found.outcomes.total()}\n")
     found.seconds = time.monotonic() - began
     return found
 

@@ -1,5 +1,6 @@
 """A disk that is full before there is a run: what is told, and that nothing is left."""
 
+import os
 import resource
 from functools import partial
 
@@ -10,17 +11,31 @@ from tests.factories import bindings, runs_in, started, write_job, write_manifes
 pytestmark = pytest.mark.crash
 
 #: More than the pinned copy takes, less than a ledger of so many batches.
-ROOM = 100 * 1024
-ROWS = bindings(500)
+ROOM = 90 * 1024
+ROWS = bindings(250)
 
 
 @pytest.fixture
 def cramped(folder):
     """Run a command that can write no file beyond a size, as on a full disk."""
-    room = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (ROOM, ROOM))
+
+    def run(*arguments, room=ROOM):
+        limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (room, room))
+        with started(*arguments, folder=folder, prepare=limit) as process:
+            return process.wait()
+
+    return run
+
+
+@pytest.fixture
+def unheard(folder):
+    """Run a command whose standard output is on a full disk."""
+
+    def fill():
+        os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
 
     def run(*arguments):
-        with started(*arguments, folder=folder, prepare=room) as process:
+        with started(*arguments, folder=folder, prepare=fill) as process:
             return process.wait()
 
     return run
@@ -72,7 +87,7 @@ def test_a_disk_that_fills_while_a_saved_plan_is_unpacked_is_not_the_plans_fault
 ):
     with serve(ROWS) as served:
         bulkbind("plan", "job.toml", "-o", "job.plan", *remote(served)[:4])
-        said = cramped("run", "job.plan")
+        said = cramped("run", "job.plan", room=ROOM // 2)
         left = runs_in(state)
         again = bulkbind("run", "job.plan", "--rate", "unlimited")
 
@@ -81,3 +96,26 @@ def test_a_disk_that_fills_while_a_saved_plan_is_unpacked_is_not_the_plans_fault
     assert "not a saved plan" not in said.err
     assert left == []
     assert again.code == 0
+
+
+def test_a_plan_that_cannot_be_shown_is_no_reason_to_resume(unheard, job):
+    said = unheard("plan", "job.toml")
+
+    assert said.code == 2
+    assert "No space left on device" in said.err
+    assert "the same command again" in said.err
+    assert "resume" not in said.err
+
+
+def test_a_run_whose_answer_cannot_be_shown_says_where_it_is(
+    bulkbind, unheard, state, job, serve, remote
+):
+    with serve(ROWS) as served:
+        said = unheard(
+            "run", "job.toml", *remote(served), "--set", "plan.batch_size=500"
+        )
+
+        assert served.bound == {row.bound for row in ROWS}
+    assert said.code == 3
+    assert "`bulkbind report latest` shows it" in said.err
+    assert bulkbind("status", "--json").json["state"] == "finished"

@@ -304,22 +304,25 @@ def test_a_run_killed_after_its_last_answer_is_ended_by_a_resume(
     assert "nothing is left to do" in again.err
 
 
-def test_the_link_of_a_killed_process_is_swept_when_the_next_report_is_published(
+def test_what_killed_processes_left_is_swept_when_the_next_report_is_published(
     bulkbind, folder, rows
 ):
     write_job(folder / "job.toml", '[report]\ndir = "reports"\n')
     write_manifest(folder / "apis.csv", rows)
+    said = bulkbind("run", "job.toml", "--rate", "unlimited", "--json")
     reports = folder / "reports"
-    reports.mkdir()
+    published = reports / said.json["run_id"]
     with started("--version", folder=folder) as killed:
         killed.kill()
-    for name in (f".latest-{killed.pid}", f".latest-{os.getppid()}", ".latest-mine"):
-        (reports / name).symlink_to("somewhere")
+    for pid in (killed.pid, os.getppid()):
+        (reports / f".latest-{pid}").symlink_to("somewhere")
+        (published / f".report.csv.{pid}-copy").write_text("half of it")
 
-    said = bulkbind("run", "job.toml", "--rate", "unlimited", "--json")
+    assert bulkbind("report", "latest").code == 0
 
-    assert said.code == 0
-    assert {path.name for path in reports.iterdir()} == {
-        *(said.json["run_id"], "latest"),
-        *(f".latest-{os.getppid()}", ".latest-mine"),
-    }
+    left = [path.name for path in reports.rglob(".*")]
+    assert sorted(left) == [
+        f".latest-{os.getppid()}",
+        f".report.csv.{os.getppid()}-copy",
+    ]
+    assert (reports / "latest").resolve() == published.resolve()

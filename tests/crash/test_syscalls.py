@@ -40,7 +40,7 @@ def calls(quiet):
 
 def test_the_list_of_calls_has_what_matters(calls):
     points = kills(calls)
-    kinds = {point.kind[:2] for point in points}
+    kinds = {point.kind for point in points}
 
     assert {
         (MAIN, "mkdir"),
@@ -79,6 +79,7 @@ def test_a_run_killed_while_it_closes_the_ledger_can_be_read(quiet, calls):
 
 def test_a_run_with_a_failing_disk_says_so_and_is_resumed_to_the_same_end(quiet, calls):
     points = sample(failures(calls), each=1)
+    points += sample((p for p in failures(calls) if p.injected[-1] == "+"), each=1)
 
     found = each(points, partial(fail_at, expected=quiet.expected))
 

@@ -2,15 +2,17 @@
 
 import pytest
 
-from bulkbind.auth import Token, find_credential
+from bulkbind.auth import Signable, Token, find_credential
 from bulkbind.errors import CredentialsMissing
 from bulkbind.model import Secret
+
+REQUEST = Signable("GET", "apig.x.com", "/v2/pro", "pro")
 
 
 def test_a_token_is_found_in_the_environment():
     found = find_credential({"BULKBIND_TOKEN": "MIIabc"}, account="default")
 
-    assert found.headers() == {"X-Auth-Token": "MIIabc"}
+    assert found.headers(REQUEST) == {"X-Auth-Token": "MIIabc"}
 
 
 def test_a_credential_says_where_it_came_from():
@@ -22,7 +24,7 @@ def test_a_credential_says_where_it_came_from():
 def test_blanks_around_a_token_are_dropped():
     found = find_credential({"BULKBIND_TOKEN": " MIIabc\n"}, account="default")
 
-    assert found.headers() == {"X-Auth-Token": "MIIabc"}
+    assert found.headers(REQUEST) == {"X-Auth-Token": "MIIabc"}
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ async def test_what_a_plugin_is_attached_to_is_read_without_a_body():
     method, url, _, body = wire.sent[0]
     assert (method, body) == ("GET", None)
     assert url.endswith("/plugins/plug/attached-apis?env_id=env&limit=500&offset=500")
-    assert [item.api_id for item in page.items] == ["a"]
+    assert [item[0] for item in page.items] == ["a"]
 
 
 async def test_the_apis_of_a_gateway_are_read():
@@ -122,7 +122,7 @@ async def test_the_apis_of_a_gateway_are_read():
     page = await gateway(wire).page(apis_list("gw"), 0)
 
     assert wire.sent[0][1].endswith("/instances/gw/apis?limit=500&offset=0")
-    assert [item.api_id for item in page.items] == ["a"]
+    assert [item[0] for item in page.items] == ["a"]
 
 
 async def test_a_list_that_could_not_be_had_says_so():

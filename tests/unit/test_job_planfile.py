@@ -1,7 +1,9 @@
 """FILE.plan: there and back, private, and never believed when it was changed."""
 
 import json
+import os
 import stat
+import subprocess
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -108,6 +110,18 @@ def test_a_plan_is_private_and_so_is_what_comes_out_of_it(saved, empty):
 
 def test_saving_leaves_nothing_but_the_plan(saved, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"run", "cors.plan"}
+
+
+def test_saving_sweeps_what_killed_processes_left_of_the_plan(run, tmp_path):
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    for pid in (ended.pid, os.getppid()):
+        (tmp_path / f".cors.plan.{pid}.tmp").write_text("half of it")
+
+    save_plan(run, tmp_path / "cors.plan", digest="v1:abc")
+
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"run", "cors.plan", f".cors.plan.{os.getppid()}.tmp"}
 
 
 def test_saving_over_a_plan_replaces_it(run, saved, empty):

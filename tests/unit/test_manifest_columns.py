@@ -7,6 +7,7 @@ import pytest
 from bulkbind.errors import ManifestError
 from bulkbind.manifest import Manifest, Shape, Source
 from bulkbind.manifest.header import MOST_CARRIED
+from bulkbind.model import NAMED
 
 HEADER = "instance_id,plugin_id,env_id,api_id"
 
@@ -133,10 +134,33 @@ def test_all_missing_columns_are_told_at_once_with_what_to_do(manifest):
         ("apis", "api_id"),
     ],
 )
-def test_a_name_in_place_of_an_id_is_told_to_be_for_later(manifest, name, column):
-    text = broken(manifest(HEADER.replace(column, name) + "\n"))
+def test_a_name_may_stand_in_for_an_id(manifest, name, column):
+    m = manifest(HEADER.replace(column, name) + "\n*,*,*,*\n".replace("*", "x"))
+    if name == "apis":
+        m = manifest(HEADER.replace(column, name) + "\nx,x,x,group:pets\n")
+    (row,) = m.rows()
 
-    assert f'"{name}" is not resolved to {column} yet in this version' in text
+    assert m.has_names
+    assert row.fault is None
+    assert row.is_named
+    assert getattr(row, column).startswith(NAMED)
+
+
+def test_an_id_has_precedence_over_a_name_beside_it(manifest):
+    m = manifest(f"{HEADER},plugin_name\ni,p,e,a,cors\n")
+    (row,) = m.rows()
+
+    assert not m.has_names
+    assert row.plugin_id == "p"
+
+
+@pytest.mark.parametrize("text", ["", "everything", "group:", "tag: "])
+def test_a_selector_that_selects_nothing_is_a_fault(manifest, text):
+    m = manifest(HEADER.replace("api_id", "apis") + f"\ni,p,e,{text}\n")
+    (row,) = m.rows()
+
+    assert row.fault is not None
+    assert row.fault.column == "api_id"
 
 
 def test_a_file_that_begins_with_a_row_is_asked_for_its_header(manifest):

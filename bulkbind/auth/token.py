@@ -1,13 +1,26 @@
 """Credentials: found once, shown to nobody, turned into headers for each request."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bulkbind.errors import CredentialsMissing
 from bulkbind.model import Secret
 
 #: Where a token for the account ``default`` is read from.
 TOKEN_VARIABLE = "BULKBIND_TOKEN"  # noqa: S105 - a name
+
+
+class Signable(NamedTuple):
+    """What a signature may cover of a request."""
+
+    method: str
+    host: str
+    """Host and port, as the ``Host`` header has them."""
+    target: str
+    """Path and query as they are sent, percent-encoded."""
+    project_id: str
+    body: bytes = b""
+    content_type: str = "application/json"
 
 
 class Credential(Protocol):
@@ -18,7 +31,7 @@ class Credential(Protocol):
         """Where the credential came from; never the credential."""
         ...
 
-    def headers(self) -> Mapping[str, str]:
+    def headers(self, request: Signable) -> Mapping[str, str]:
         """Return the headers that prove who asks; their values are secret."""
         ...
 
@@ -33,7 +46,7 @@ class Token:
         self._secret = secret
         self.label = label
 
-    def headers(self) -> Mapping[str, str]:
+    def headers(self, request: Signable) -> Mapping[str, str]:  # noqa: ARG002
         """Return the header that carries the token."""
         return {"X-Auth-Token": self._secret.reveal()}
 

@@ -1,0 +1,158 @@
+"""A hold keeps a job's `run` and `resume` from sending, until somebody releases it.
+
+Without it the next cron tick would bind again what an undo has just put back. It is a
+small file in STATE: one that is there holds, even if it cannot be read.
+"""
+
+import json
+import os
+import shlex
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bulkbind.errors import JobHeld, StateError
+from bulkbind.host import private_folder
+from bulkbind.job.facts import operator
+from bulkbind.job.folders import StateFolder, locate_state, sync_folder
+
+FORMAT_VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Who keeps a job from being run, and why."""
+
+    job: str
+    holder: str
+    """user@host"""
+    since: str
+    """ISO 8601, UTC."""
+    why: str
+    undo: str = ""
+    """Id of the undo that placed it; empty: a person did."""
+
+
+def new_hold(job: str, *, now: float, why: str, undo: str = "") -> Hold:
+    """Return the hold that this user would place now.
+
+    Args:
+        job: The job's name.
+        now: Seconds since the epoch.
+        why: For the one who meets it.
+        undo: Id of the undo that it is for.
+    """
+    since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    return Hold(
+        job=job,
+        holder=operator(),
+        since=since.replace("+00:00", "Z"),
+        why=why,
+        undo=undo,
+    )
+
+
+def place_hold(state: StateFolder, hold: Hold) -> Hold:
+    """Put a job on hold, durably; a person's hold that is there already stands.
+
+    Returns:
+        The hold that the job has now.
+
+    Raises:
+        StateError: It cannot be written.
+    """
+    found = find_hold(state, hold.job)
+    if found is not None and not found.undo:
+        return found
+    state.prepare()
+    folder = private_folder(state.hold_path(hold.job).parent)
+    path = state.hold_path(hold.job)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    document = {"format_version": FORMAT_VERSION, **asdict(hold)}
+    try:
+        _write(draft, json.dumps(document, indent=2) + "\n")
+        draft.replace(path)
+        sync_folder(folder)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        message = (
+            f"{path} cannot be written ({error.strerror}), so that the job would not be"
+            " on hold; nothing was sent: see to the disk, then give the same command"
+            " again"
+        )
+        raise StateError(message) from error
+    return hold
+
+
+def find_hold(state: StateFolder, job: str) -> Hold | None:
+    """Return the hold that a job has; None: it has none."""
+    path = state.hold_path(job)
+    try:
+        document = json.loads(path.read_bytes())
+        return Hold(
+            job=job,
+            holder=str(document["holder"]),
+            since=str(document["since"]),
+            why=str(document["why"]),
+            undo=str(document.get("undo", "")),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Hold(job=job, holder="?", since="?", why=f"{path} cannot be read")
+
+
+def release_hold(state: StateFolder, job: str) -> Hold | None:
+    """Take a job's hold away, durably.
+
+    Returns:
+        The hold that it had; None: it had none.
+
+    Raises:
+        StateError: It cannot be taken away.
+    """
+    found = find_hold(state, job)
+    if found is None:
+        return None
+    path = state.hold_path(job)
+    try:
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        message = f"{path} cannot be removed ({error.strerror}); see to its permissions"
+        raise StateError(message) from error
+    return found
+
+
+def refuse_held(state: StateFolder, job: str) -> None:
+    """Send nothing while a job is on hold.
+
+    Raises:
+        JobHeld: It is.
+    """
+    hold = find_hold(state, job)
+    if hold is not None:
+        raise JobHeld(
+            job,
+            holder=hold.holder,
+            since=hold.since,
+            why=hold.why,
+            release=release_command(state, job),
+        )
+
+
+def release_command(state: StateFolder, job: str) -> str:
+    """Return the command that releases a job's hold, as it must be given from here."""
+    here = locate_state(given=None, environ=os.environ, base=None).path
+    where = ""
+    if here.resolve() != state.path.resolve():
+        where = f" --state-dir {shlex.quote(os.path.relpath(state.path))}"
+    return f"bulkbind unpause {shlex.quote(job)}{where}"
+
+
+def _write(path: Path, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(fd)

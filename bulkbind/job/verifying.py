@@ -1,0 +1,195 @@
+"""``verify``: is what a run did still so? Is what a manifest asks for so?"""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bulkbind.errors import CredentialsRejected, SettingsError
+from bulkbind.job.checking import (
+    MAX_DRIFTED,
+    Checked,
+    CheckErrand,
+    Drifted,
+    TargetCheck,
+    read_back,
+)
+from bulkbind.job.connecting import find_credentials
+from bulkbind.job.facts import thaw
+from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.locking import working_on
+from bulkbind.job.planning import Plan
+from bulkbind.job.planrows import planned_rows
+from bulkbind.job.reading import Surroundings
+from bulkbind.job.reporting import judge_run, layout_of, write_run_reports
+from bulkbind.job.story import make_plan
+from bulkbind.ledger import SqliteLedger
+from bulkbind.plan import Judged
+from bulkbind.report.choose import Only, cell_reader
+from bulkbind.settings import JobSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a verification found, and what it is of."""
+
+    job: str
+    checked: Checked
+    run: RunFolder | None = None
+    """None: a manifest was held against what is bound."""
+    files: tuple[Path, ...] = ()
+    """The run's reports, written again."""
+    warnings: tuple[str, ...] = ()
+
+
+async def verify_run(
+    run: RunFolder,
+    *,
+    state: StateFolder,
+    around: Surroundings,
+    change: Callable[[JobSettings], JobSettings],
+    only: Only = (),
+    tell: Callable[[str], None] = lambda _: None,
+) -> Verified:
+    """Read back every row of a run that is bound, unchanged or unbound.
+
+    Args:
+        run: The run's folder.
+        state: The STATE it lives in.
+        around: Clock, random source, environment.
+        change: Lays this command line's pace and retries over the run's own.
+        only: Columns of the report with the values that are wanted; empty: all rows.
+        tell: Told why it takes longer.
+
+    Raises:
+        JobBusy: Another process works on the job.
+        CredentialsRejected: Nothing could be read.
+        SettingsError: ``only`` names no column, or matches no row.
+    """
+    settings = change(thaw(run.facts().meta["settings"]))
+    credentials = find_credentials(settings, around.environ)
+    with working_on(settings.name, state=state, around=around):
+        errand = CheckErrand(
+            run=run,
+            settings=settings,
+            credentials=credentials,
+            state=state,
+            wanted=_chosen(run, only) if only else None,
+            tell=tell,
+        )
+        checked = await read_back(errand, around=around)
+        reported = write_run_reports(run)
+    if checked.refusal and not checked.same and not checked.drift:
+        message = f"the credential is refused, and nothing was read: {checked.refusal}"
+        raise CredentialsRejected(message)
+    return Verified(job=settings.name, checked=checked, run=run, files=reported.files)
+
+
+def _chosen(run: RunFolder, only: Only) -> bytearray:
+    """Mark the rows of a run that have one of the values in each column named."""
+    facts = run.facts()
+    layout = layout_of(facts)
+    wanted = [
+        (cell_reader(column, layout=layout, option="--only"), frozenset(values))
+        for column, values in only
+    ]
+    with closing(SqliteLedger.read(run.ledger)) as ledger:
+        marks = bytearray(
+            all(read(judged) in values for read, values in wanted)
+            for judged in judge_run(facts, ledger)
+        )
+    if not any(marks):
+        asked = " ".join(f"{name}={','.join(values)}" for name, values in only)
+        raise SettingsError([f"--only {asked}: no row of the run matches"])
+    return marks
+
+
+async def verify_source(
+    settings: JobSettings,
+    *,
+    state: StateFolder,
+    around: Surroundings,
+    progress: Callable[[int], None] | None = None,
+) -> Verified:
+    """Hold a job against what is bound; writes nothing.
+
+    Whatever is not unchanged has drifted: to bind, to unbind, to replace, impossible.
+
+    Args:
+        settings: The job.
+        state: Where the sandbox's world is.
+        around: Clock, random source, environment.
+        progress: Told of rows as they are read.
+
+    Raises:
+        InputError: The manifest or the job is wrong, or nothing could be read.
+    """
+    rows = _Rows()
+    plan = await make_plan(
+        replace(settings, live=True),
+        around=around,
+        live_from=state,
+        look=rows.take,
+        progress=progress,
+    )
+    return Verified(
+        job=settings.name, checked=_checked(plan, rows), warnings=plan.warnings
+    )
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The first rows of a plan that are not as they should be."""
+
+    found: list[tuple[tuple[str, ...], str, str, str]] = field(default_factory=list)
+
+    def take(self, run: RunFolder) -> None:
+        """Look through a plan's folder."""
+        for row in planned_rows(run):
+            if len(self.found) == MAX_DRIFTED:
+                return
+            if row["judged"] not in _DRIFTED:
+                continue
+            target = tuple(str(row[name]) for name in _TARGET)
+            seen, code = str(row["replaces"]), str(row["error_code"])
+            if row["judged"] is Judged.UNBIND:
+                seen = str(row["plugin_id"])
+            self.found.append((target, str(row["api_id"]), seen, code))
+
+
+_TARGET = ("account", "instance_id", "plugin_id", "env_id")
+_MISSING = (Judged.BIND, Judged.IMPOSSIBLE)
+_OTHER = (Judged.REPLACE, Judged.UNBIND)
+_DRIFTED = frozenset({*_MISSING, *_OTHER})
+
+
+def _checked(plan: Plan, rows: _Rows) -> Checked:
+    assert plan.found is not None  # noqa: S101 - it was read
+    found = plan.found
+    numbers = {
+        tuple(getattr(target, name) for name in _TARGET): target.no
+        for target in plan.targets
+    }
+    checks = []
+    for target in plan.targets:
+        judged = found.judged.get(target.no, Counter())
+        checks.append(
+            TargetCheck(
+                target,
+                same=judged[Judged.UNCHANGED],
+                missing=sum(judged[what] for what in _MISSING),
+                other=sum(judged[what] for what in _OTHER),
+                unread=judged[Judged.UNKNOWN],
+            )
+        )
+    return Checked(
+        targets=checks,
+        drifted=[
+            Drifted(numbers[target], api_id, seen, code)
+            for target, api_id, seen, code in rows.found
+        ],
+        unread=found.unread,
+        reads=found.reads,
+        seconds=found.seconds,
+    )
