@@ -8,6 +8,10 @@ BASE = f"/v2/{'a' * 32}/apigw/instances/{'b' * 32}/plugins/{'c' * 32}"
 BODY = (
     '{"env_id":"DEFAULT_ENVIRONMENT_RELEASE_ID","api_ids":["' + "e" * 32 + '"]}'
 ).encode()
+LIST = (
+    f"{BASE}/attached-apis?api_name=a%20b%2F%C3%BC%2A~"
+    "&env_id=DEFAULT_ENVIRONMENT_RELEASE_ID&limit=500&offset=0"
+)
 HEADERS = {
     "Host": "apig.cn-north-4.myhuaweicloud.com",
     "X-Sdk-Date": "20260102T030405Z",
@@ -27,8 +31,7 @@ HEADERS = {
         ),
         (
             "GET",
-            f"{BASE}/attached-apis?api_name=a%20b%2F%C3%BC%2A~"
-            "&env_id=DEFAULT_ENVIRONMENT_RELEASE_ID&limit=500&offset=0",
+            LIST,
             {},
             b"",
             "host;x-sdk-date",
@@ -55,7 +58,7 @@ def test_the_vectors_of_the_contract(method, target, headers, body, signed, sign
         headers={**HEADERS, **headers},
         body=body,
         key="AKEXAMPLE0000000000A",
-        secret="SKEXAMPLE",
+        secret="SKEXAMPLE",  # noqa: S106 - the vector's
     )
 
     assert made == (
