@@ -14,7 +14,7 @@ from bulkbind.cli import options
 from bulkbind.cli.plan import reading_progress
 from bulkbind.cli.words import duration, table
 from bulkbind.errors import SettingsError
-from bulkbind.job.checking import Checked, TargetCheck
+from bulkbind.job.checked import Checked, TargetCheck
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.planfile import is_plan_file
 from bulkbind.job.reading import Surroundings

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import anyio
 
 from bulkbind.auth import Credential
+from bulkbind.job.checked import MAX_DRIFTED, Checked, Drifted, TargetCheck
 from bulkbind.job.connecting import connect
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings, read_tools
@@ -42,96 +43,11 @@ SETTLE_S = 30.0
 #: Further looks at what does not show yet, ``second_look`` apart.
 LOOKS = 4
 
-#: Rows that drifted and are kept by name; more are only counted.
-MAX_DRIFTED = 1_000
-
 #: Batches whose checks share a commit.
 _CHUNK = 64
 
 #: Verdicts that claim something of what is bound now.
 CHECKED = frozenset({Verdict.BOUND, Verdict.UNCHANGED, Verdict.UNBOUND})
-
-
-class Drifted(NamedTuple):
-    """A row that is not as it was left, or as it is wanted."""
-
-    target: int
-    """``Target.no``"""
-    api_id: str
-    seen: str
-    """The plug-in in its slot; empty: none."""
-    code: str = ""
-    """Of ours; why it cannot be bound."""
-
-
-@dataclass(slots=True)
-class TargetCheck:
-    """What reading a target back came to. Counts are of rows."""
-
-    target: Target
-    same: int = 0
-    missing: int = 0
-    """The plug-in is not there, and no other of its type."""
-    other: int = 0
-    """Another plug-in of the type is there; or one that should be gone."""
-    unread: int = 0
-
-    @property
-    def drift(self) -> int:
-        """Rows that are not as they should be."""
-        return self.missing + self.other
-
-    @property
-    def rows(self) -> int:
-        """Rows that were to be read back."""
-        return self.same + self.drift + self.unread
-
-
-@dataclass(slots=True, kw_only=True)
-class Checked:
-    """What reading back came to, as much of it as people and scripts look at."""
-
-    targets: list[TargetCheck] = field(default_factory=list)
-    drifted: list[Drifted] = field(default_factory=list)
-    """The first 1,000."""
-    unread: Mapping[str, str] = field(default_factory=dict)
-    """Gateways that cannot be read, and why."""
-    refusal: str = ""
-    """Why every account was refused; empty: not all were."""
-    reads: int = 0
-    """Pages of lists."""
-    seconds: float = 0.0
-
-    @property
-    def drift(self) -> int:
-        """Rows that drifted, over all targets."""
-        return sum(check.drift for check in self.targets)
-
-    @property
-    def same(self) -> int:
-        """Rows that are as they should be."""
-        return sum(check.same for check in self.targets)
-
-    @property
-    def not_read(self) -> int:
-        """Rows of which nothing is known."""
-        return sum(check.unread for check in self.targets)
-
-    @property
-    def rows(self) -> int:
-        """Rows that were to be read back."""
-        return sum(check.rows for check in self.targets)
-
-    @property
-    def exit_code(self) -> int:
-        """What ``verify`` exits with. Source: DESIGN, section 7."""
-        if self.not_read or self.unread:
-            return 3
-        return 1 if self.drift else 0
-
-    async def count_read(self) -> None:
-        """Count a page that was asked for."""
-        self.reads += 1
 
 
 class _Asked(NamedTuple):
@@ -380,6 +296,8 @@ class CheckErrand:
     """Part of the run: its reads are the run's, and so is what it finds."""
     tell: Callable[[str], None] = lambda _: None
     """Told why it takes longer."""
+    halt: Halt = field(default_factory=Halt)
+    """Stops the reading: what was not read until then is not known."""
 
 
 async def read_back(errand: CheckErrand, *, around: Surroundings) -> Checked:
@@ -388,8 +306,7 @@ async def read_back(errand: CheckErrand, *, around: Surroundings) -> Checked:
     Raises:
         StateError: The ledger cannot be written.
     """
-    checked, halt = Checked(), Halt()
-    misses = Misses(halt)
+    checked, misses = Checked(), Misses(errand.halt)
     started = anyio.current_time()
     with closing(SqliteLedger.open(errand.run.ledger)) as ledger:
         targets = ledger.targets()
@@ -404,7 +321,7 @@ async def read_back(errand: CheckErrand, *, around: Surroundings) -> Checked:
             tools = read_tools(
                 connections,
                 errand.settings,
-                halt=halt,
+                halt=errand.halt,
                 around=around,
                 count_read=checked.count_read,
             )
@@ -429,7 +346,8 @@ async def _wait(errand: CheckErrand, rows: int) -> None:
         f"{rows:,} rows were changed moments ago and do not show yet;"
         f" looking again in {seconds:g} s"
     )
-    await anyio.sleep(seconds)
+    with errand.halt.interruptible(""):
+        await anyio.sleep(seconds)
 
 
 def _keep(ledger: Ledger, checked: Checked, errand: CheckErrand, *, at: float) -> None:

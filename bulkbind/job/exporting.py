@@ -5,27 +5,23 @@ when all of them are read, or at least some and the caller is told which are not
 """
 
 import json
-import os
-import tempfile
-import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import anyio
 
-from bulkbind.errors import CredentialsRejected, SettingsError, StateError
+from bulkbind.errors import CredentialsRejected, SettingsError
 from bulkbind.job.connecting import connect, find_credentials
-from bulkbind.job.folders import StateFolder, sync_folder
+from bulkbind.job.folders import StateFolder
 from bulkbind.job.reading import Surroundings, read_tools
+from bulkbind.job.sheet import Sheet, format_of, sheet_at
 from bulkbind.job.walking import manifest_of
 from bulkbind.live import Lists, ListUnread, Misses
 from bulkbind.live.harvest import bound_slots, open_slots
 from bulkbind.model import ID_COLUMNS, NAMED, Lane
 from bulkbind.report.choose import Only
-from bulkbind.report.files import sweep
 from bulkbind.report.table import csv_line
 from bulkbind.run import Halt
 from bulkbind.settings import SANDBOX, SANDBOX_PROJECT, JobSettings
@@ -113,7 +109,7 @@ async def export_manifest(
     done, halt = Harvested(), Halt()
     misses = Misses(halt)
     started = anyio.current_time()
-    with _sheet(wish.out) as sheet:
+    with sheet_at(wish.out) as sheet:
         async with connect(
             settings,
             credentials=credentials,
@@ -143,7 +139,7 @@ async def export_manifest(
 def _check(wish: ExportWish) -> None:
     """Refuse what cannot be met before anything is read."""
     problems = []
-    if _format(wish.out) not in {".csv", ".jsonl"}:
+    if format_of(wish.out) not in {".csv", ".jsonl"}:
         problems.append(
             f"-o {wish.out}: its name must end in .csv or .jsonl, and .gz behind it if"
             " it is to be compressed"
@@ -217,7 +213,7 @@ class _Export:
         settings: JobSettings,
         wish: ExportWish,
         done: Harvested,
-        sheet: "_Sheet",
+        sheet: Sheet,
     ) -> None:
         self._lists = lists
         self._misses = misses
@@ -225,7 +221,7 @@ class _Export:
         self._wish = wish
         self._done = done
         self._sheet = sheet
-        self._is_json = _format(wish.out) == ".jsonl"
+        self._is_json = format_of(wish.out) == ".jsonl"
 
     async def find_gateways(
         self, named: Iterable[tuple[str, str, str]], projects: Mapping[str, str]
@@ -364,12 +360,10 @@ def _allows(only: Only, known: Mapping[str, str]) -> bool:
 
 
 def _header(wish: ExportWish) -> str:
-    return csv_line(wish.columns) if _format(wish.out) == ".csv" else ""
+    return csv_line(wish.columns) if format_of(wish.out) == ".csv" else ""
 
 
-def _finish(
-    done: Harvested, wish: ExportWish, sheet: "_Sheet", *, refusal: str
-) -> None:
+def _finish(done: Harvested, wish: ExportWish, sheet: Sheet, *, refusal: str) -> None:
     """Give the file its name, unless there is nothing to be said in it.
 
     Raises:
@@ -386,69 +380,3 @@ def _finish(
         raise SettingsError([f"--only {asked}: no row of the export matches"])
     sheet.publish()
     done.path = wish.out
-
-
-# --- the file -------------------------------------------------------------------------
-
-
-def _format(path: Path) -> str:
-    """Return the suffix that says the format, without ``.gz``."""
-    name = path.name.lower().removesuffix(".gz")
-    return Path(name).suffix
-
-
-class _Sheet:
-    """A file under a temporary name beside its own, for its owner alone."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        number, name = tempfile.mkstemp(
-            prefix=f".{path.name}.{os.getpid()}-", dir=path.parent
-        )
-        self._temporary = Path(name)
-        self._file = os.fdopen(number, "wb")
-        # without a time in it, so that the same rows are the same bytes
-        compressed = path.name.lower().endswith(".gz")
-        self._deflate = zlib.compressobj(wbits=31) if compressed else None
-
-    def add(self, text: str) -> None:
-        """Write some text."""
-        data = text.encode("utf-8", "backslashreplace")
-        self._file.write(self._deflate.compress(data) if self._deflate else data)
-
-    def publish(self) -> None:
-        """Make it durable and give it its name; what was there is replaced."""
-        if self._deflate:
-            self._file.write(self._deflate.flush())
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._temporary.replace(self._path)
-        sync_folder(self._path.parent)
-
-    def discard(self) -> None:
-        """Leave no trace, unless it was published."""
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _sheet(path: Path) -> Iterator[_Sheet]:
-    """Open a sheet; after an error it leaves no trace.
-
-    Raises:
-        StateError: The disk is full, the folder cannot be written, and the like.
-    """
-    sheet = None
-    try:
-        sweep(path.parent)
-        sheet = _Sheet(path)
-        yield sheet
-    except OSError as error:
-        message = (
-            f"{path} cannot be written ({error.strerror or error}); nothing was changed"
-            " there: see to the disk or name another file with -o"
-        )
-        raise StateError(message) from error
-    finally:
-        if sheet is not None:
-            sheet.discard()

@@ -113,6 +113,7 @@ class _Draft:
     planner: Planner
     restores: list[Restore] = field(default_factory=list)
     """Distinct ones; a claim's place counts them."""
+    places: dict[Restore, int] = field(default_factory=dict)
     known: int = 0
     """Rows with a pre-image."""
     news: News = field(default_factory=News)
@@ -196,10 +197,11 @@ def _add(draft: _Draft, sent: Sent, *, since: float) -> Row:
     row = judged.row._replace(
         plugin_id=restore.plugin_id, project_id=judged.shared.project_id
     )
-    if restore not in draft.restores:
+    place = draft.places.setdefault(restore, len(draft.restores))
+    if place == len(draft.restores):
         draft.restores.append(restore)
     # A manifest may call a plug-in's type what it likes; the gateway is asked.
-    draft.planner.add(row._replace(plugin_type=""), place=draft.restores.index(restore))
+    draft.planner.add(row._replace(plugin_type=""), place=place)
     draft.known += restore.is_known
     if judged.shared.verdict is Verdict.BOUND and judged.shared.finished_at > since:
         _expect(draft, judged.row, restore)
@@ -300,7 +302,7 @@ async def _judge_target(
     ):
         draft.requests += is_to_be_sent(kind.fate)
         put_judged(ledger, batch, kind.fate, drawn[kind.action, kind.is_known])
-        if kind.fate.what is What.UNREAD:
+        if kind.fate.what in {What.UNREAD, What.FAILED}:
             afters = [draft.restores[places[row]].after for row in batch.rows]
             _put_expected(ledger, batch, afters)
 
@@ -318,7 +320,7 @@ def _unread_as_unknown(drawn: Drawn) -> Drawn:
 
 
 def _put_expected(ledger: SqliteLedger, batch: Batch, afters: Sequence[str]) -> None:
-    """Store what must be there when an unread gateway is read at last.
+    """Store what must be there when ids that cannot be sent now are sent at last.
 
     It stands as a picture from the beginning of time: whoever sends looks first, and
     finds in it what may be displaced.

@@ -84,17 +84,17 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
 async def _verify(errand: Errand, around: Surroundings) -> None:
     """Read back what was done, if the job wants it and nothing is left to do."""
     finished = errand.run.facts().state is RunState.FINISHED
-    if errand.settings.verify and finished:
-        await read_back(
-            CheckErrand(
-                run=errand.run,
-                settings=errand.settings,
-                credentials=errand.credentials,
-                state=errand.state,
-                belongs_to_run=True,
-            ),
-            around=around,
-        )
+    if not (errand.settings.verify and finished):
+        return
+    check = CheckErrand(
+        run=errand.run,
+        settings=errand.settings,
+        credentials=errand.credentials,
+        state=errand.state,
+        belongs_to_run=True,
+    )
+    with _signals(check.halt, wanted=around.signals):
+        await read_back(check, around=around)
 
 
 def _has_sent(run: RunFolder) -> bool:

@@ -7,14 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bulkbind.errors import CredentialsRejected, SettingsError
-from bulkbind.job.checking import (
-    MAX_DRIFTED,
-    Checked,
-    CheckErrand,
-    Drifted,
-    TargetCheck,
-    read_back,
-)
+from bulkbind.job.checked import MAX_DRIFTED, Checked, Drifted, TargetCheck
+from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFolder, StateFolder

@@ -102,7 +102,7 @@ class ListUnread(Exception):
     def text(self) -> str:
         """Why, in a sentence."""
         if self.reply is None:
-            return f"the list of its {self.what} was not read: the account stops"
+            return f"the list of its {self.what} was not read: reading was stopped"
         code = " ".join(filter(None, (str(self.reply.status or ""), self.reply.code)))
         said = self.reply.message or "no message"
         return f"the list of its {self.what} cannot be read: {code}: {said}"

@@ -351,6 +351,14 @@ def test_without_the_right_to_list_bindings_apis_are_exported_still(
     assert said.code == 0, said.err
 
 
+def test_what_a_killed_export_left_is_removed_by_the_next(bulkbind, folder, served):
+    left = folder / ".live.csv.4194305-abcdefgh"
+    left.touch()
+    bulkbind("export", *at(served), "-o", "live.csv")
+
+    assert not left.exists()
+
+
 # --- what is asked wrongly ------------------------------------------------------------
 
 

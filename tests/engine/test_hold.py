@@ -185,3 +185,14 @@ def test_an_undo_takes_the_place_of_an_undo_s_hold_and_not_of_a_person_s(
     bulkbind("pause", job, "--note", "by hand")
     bulkbind("undo", run)
     assert json.loads(the_hold(state).read_text())["why"] == "by hand"
+
+
+@pytest.mark.usefixtures("live")
+def test_an_undo_without_a_hold_lets_the_job_run_at_once(bulkbind, state, job):
+    bulkbind("run", job)
+    bulkbind("undo", latest(state).name, "--no-hold")
+    said = bulkbind("run", job, "--json")
+
+    assert said.code == 0
+    assert said.json["verdicts"]["bound"] == 20
+    assert not (state / "holds").exists()

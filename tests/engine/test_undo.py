@@ -4,15 +4,17 @@ from collections import Counter
 from functools import partial
 from itertools import count
 
-import anyio
 import pytest
 
-from bulkbind.job.folders import StateFolder
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.restoring import Prospect
-from bulkbind.job.undoing import UndoOptions, undo_run
 from bulkbind.sandbox import Clock, SandboxOptions, Weather
-from tests.engine.undo_scene import forget_picture, refusing, rival
+from tests.engine.undo_scene import (
+    forget_picture,
+    left_nothing,
+    refusing,
+    rival,
+    undo_meddled_with,
+)
 from tests.factories import (
     attach_as_somebody_else,
     bindings,
@@ -132,14 +134,6 @@ def test_the_next_run_is_held_until_the_job_is_released(
     assert bulkbind(*RUN, *remote(served)).code == 0
 
 
-def test_without_a_hold_the_job_may_run_at_once(bulkbind, state, served, remote, run):
-    bulkbind("undo", run, "--no-hold")
-    said = bulkbind(*RUN, *remote(served))
-
-    assert said.code == 0
-    assert not (state / "holds").exists()
-
-
 def test_a_dry_run_counts_and_leaves_nothing(bulkbind, state, served, run):
     runs, bound, sent = runs_in(state), served.bound, len(served.journal)
 
@@ -154,8 +148,7 @@ def test_a_dry_run_counts_and_leaves_nothing(bulkbind, state, served, run):
     assert said.json["requests"] == len(said.json["targets"]) == 4
     assert f"{OLD}  to attach again" in words.out
     assert f"{ROWS - OLD}  to detach" in words.out
-    assert runs_in(state) == runs
-    assert not (state / "holds").exists()
+    assert left_nothing(state, runs)
 
 
 def test_only_sends_another_gateway_nothing(bulkbind, state, rows, before, served, run):
@@ -200,8 +193,7 @@ def test_only_that_matches_no_row_is_a_mistake(bulkbind, state, run):
     assert nobody.code == typo.code == 2
     assert "matches no row" in nobody.err
     assert "did you mean 'owner'?" in typo.err
-    assert runs_in(state) == runs
-    assert not (state / "holds").exists()
+    assert left_nothing(state, runs)
 
 
 def test_what_somebody_changed_since_is_kept(
@@ -239,19 +231,10 @@ def test_what_changes_after_the_plan_is_kept_too(state, rows, served, run):
     def meddle(_):
         attach_as_somebody_else(served, theirs)
 
-    outcome = anyio.run(
-        partial(
-            undo_run,
-            StateFolder(state).find(run),
-            state=StateFolder(state),
-            around=Surroundings(),
-            change=lambda settings: settings,
-            options=UndoOptions(tell=meddle),
-        )
-    )
+    plan = undo_meddled_with(state, run, meddle)
 
     assert theirs.bound in served.bound
-    assert outcome.plan.totals == {Prospect.ATTACH: OLD, Prospect.DETACH: ROWS - OLD}
+    assert plan.totals == {Prospect.ATTACH: OLD, Prospect.DETACH: ROWS - OLD}
     assert report_of(state)[0]["replaced_plugin_id"] == theirs.plugin_id
     assert verdicts_of(state)["kept"] == 1
 
@@ -286,8 +269,7 @@ def test_a_blind_run_cannot_be_undone(bulkbind, state, folder, rows, served, rem
     assert served.requests == requests
     assert said.code == 4
     assert "sent blind" in said.err
-    assert runs_in(state) == runs
-    assert not (state / "holds").exists()
+    assert left_nothing(state, runs)
 
 
 def test_a_run_that_sent_nothing_has_nothing_to_undo(
@@ -300,10 +282,10 @@ def test_a_run_that_sent_nothing_has_nothing_to_undo(
 
     assert said.code == 0
     assert "nothing to undo" in said.err
-    assert runs_in(state) == runs
-    assert not (state / "holds").exists()
+    assert left_nothing(state, runs)
 
 
+@pytest.mark.parametrize("rows", [bindings(ROWS)])
 def test_lists_that_lag_are_waited_for(
     bulkbind, rows, before, serve, bind, bound_before
 ):
@@ -381,6 +363,24 @@ def test_a_gateway_that_cannot_be_read_waits_for_a_resume_and_is_judged_then(
     assert stopped.json["verdicts"]["not_sent"] == ROWS // 2
     assert said.code == 1
     assert said.json["verdicts"]["kept"] == len(theirs)
+
+
+def test_a_failed_row_that_is_taken_again_is_judged_again(
+    bulkbind, state, rows, before, serve, bind
+):
+    theirs = rival(rows[0], "theirs")
+    with serve([*rows, *before, theirs]) as served:
+        run = bind(served).json["run_id"]
+        served.add((), unpublished=ROWS)
+        failed = bulkbind("undo", run, "--json")
+        served.add(())
+        attach_as_somebody_else(served, theirs)
+        said = bulkbind("resume", latest(state).name, "--failed", "--json")
+
+        assert served.bound == {row.bound for row in (*before[1:], theirs)}
+    assert failed.json["verdicts"]["failed"] == OLD
+    assert said.json["verdicts"]["failed"] == 0
+    assert said.json["verdicts"]["kept"] == 1
 
 
 def test_a_row_that_nobody_looked_at_is_kept_and_its_neighbours_are_put_back(

@@ -1,6 +1,5 @@
 """What a run did is read back: same, drifted, or honestly not known."""
 
-import json
 import shutil
 import time
 from contextlib import closing
@@ -354,44 +353,3 @@ def test_an_old_binding_that_does_not_show_is_drift_at_once(
 
     assert found.checked.drift == MANY
     assert told == []
-
-
-# --- run --verify ---------------------------------------------------------------------
-
-
-def test_a_run_may_verify_itself(bulkbind, folder, state, serve, remote, rows):
-    manifest = write_manifest(folder / "apis.csv", rows)
-    with serve(rows) as served:
-        said = bulkbind("run", manifest, *remote(served), "--verify", "--json")
-
-    assert said.code == said.json["exit_code"] == 0
-    assert said.json["verification"]["same"] == MANY
-    assert verified(state) == ["yes"] * MANY
-
-
-def test_a_run_whose_own_verification_finds_drift_is_exit_1(
-    bulkbind, folder, state, serve, remote, rows
-):
-    manifest = write_manifest(folder / "apis.csv", rows)
-    with serve(rows, options=weather("lag=1h")) as served:
-        said = bulkbind("run", manifest, *remote(served), "--verify")
-
-    assert said.code == 1
-    assert f"{MANY} of {MANY} rows DRIFTED" in said.out
-    assert json.loads((latest(state) / "summary.json").read_text())["exit_code"] == 1
-
-
-def test_a_run_that_goes_on_makes_an_older_verification_old_news(
-    bulkbind, folder, state, serve, remote, rows
-):
-    manifest = write_manifest(folder / "apis.csv", rows)
-    with serve(rows, missing=5) as served:
-        bulkbind("run", manifest, *remote(served))
-        bulkbind("verify")
-        summary = json.loads((latest(state) / "summary.json").read_text())
-        served.add(rows)
-        said = bulkbind("resume", "latest", "--failed", "--json")
-
-    assert said.code == 0, said.err
-    assert summary["verification"]["same"] == MANY - 5
-    assert said.json["verification"] is None

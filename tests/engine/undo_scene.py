@@ -4,12 +4,18 @@ import math
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
+import anyio
+
+from bulkbind.job.folders import StateFolder
+from bulkbind.job.reading import Surroundings
+from bulkbind.job.undoing import UndoOptions, undo_run
 from bulkbind.ledger import SqliteLedger
 from bulkbind.ledger.codec import checksum, encode_record
 from bulkbind.model import RecordKind
 from bulkbind.sandbox import Outage, SandboxOptions, Weather, Where
-from tests.factories import hex_id
+from tests.factories import hex_id, runs_in
 
 
 def rival(row, name="old"):
@@ -45,3 +51,24 @@ def forget_picture(run, api_id):
                 (body, crc, batch.id, picture.kind),
             )
         db.commit()
+
+
+def undo_meddled_with(state, run, meddle):
+    """Undo a run, and do something when the plan is made; return the plan."""
+    folder = StateFolder(state)
+    undone = anyio.run(
+        partial(
+            undo_run,
+            folder.find(run),
+            state=folder,
+            around=Surroundings(),
+            change=lambda settings: settings,
+            options=UndoOptions(tell=meddle),
+        )
+    )
+    return undone.plan
+
+
+def left_nothing(state, runs):
+    """Tell whether an undo made no run, and put no job on hold."""
+    return runs_in(state) == runs and not (state / "holds").exists()

@@ -32,12 +32,8 @@ TOO_FAST = frozenset(
     {Fault.TOO_MANY, Fault.HTTP_429, Fault.HTTP_429_SECONDS, Fault.HTTP_429_DATE}
 )
 
-#: Whole answers that leave everything open.
-UNWELL = tuple(
-    fault
-    for fault in CHANGES
-    if fault.startswith(("error_", "dependency_", "http_50", "busy_"))
-)
+#: Lists that do not show all there is.
+ODD_LISTS = (Fault.SHORT_PAGE, Fault.REPEATED_PAGE, Fault.MOVING_TOTAL)
 
 #: Only of how a refusal is told: no seed becomes restless by them.
 HINTS = ("present", "absent", "lying", "all", "plugin")
@@ -249,13 +245,13 @@ def _weather(seed: int) -> Weather:
     )
     if kind == "calm":
         return CALM
+    if kind == "unwell":
+        return _believable(_unwell(chance))
     shares: dict[Fault, float] = {}
     if kind == "outage":
         fault = chance.choice(CHANGES)
         # who says "too fast" for ever is waited for as long
         shares[fault] = 0.8 if fault in TOO_FAST else chance.choice((0.8, 1.0))
-    elif kind == "unwell":
-        shares[chance.choice(UNWELL)] = chance.uniform(0.2, 0.6)
     elif kind != "told":
         many = chance.randint(1, 3) if kind == "light" else chance.randint(4, 8)
         for fault in chance.sample(CHANGES, many):
@@ -264,12 +260,30 @@ def _weather(seed: int) -> Weather:
         fault: chance.uniform(0.05, 0.3)
         for fault in chance.sample(sorted(READS), chance.choice((0, 0, 1, 3)))
     }
-    bound = chance.choice((0, 3)) if kind in {"light", "storm"} else 0
+    bound = chance.choice((0, 3)) if kind != "outage" else 0
     weather = Weather(
         changes=make_plan(shares, longest_run=bound),
         reads=make_plan(reads, longest_run=3),
     )
     return _believable(_with_conditions(weather, chance))
+
+
+def _unwell(chance: Random) -> Weather:
+    """Draw a server that answers every other change with a whole 5xx.
+
+    What became of it has to be read back, from lists that lag and are odd.
+    """
+    base = chance.choice(("error", "dependency", "http_502", "http_503", "http_504"))
+    shares = {
+        Fault(f"{base}_before"): chance.choice((0.0, 0.3)),
+        Fault(f"{base}_after"): chance.choice((0.1, 0.3)),
+    }
+    return Weather(
+        changes=make_plan(shares),
+        reads=make_plan({chance.choice(ODD_LISTS): 0.5}),
+        lag_s=chance.choice((0.0, 8.0)),
+        page_limit=chance.choice((3, MAX_PAGE)),
+    )
 
 
 def _with_conditions(weather: Weather, chance: Random) -> Weather:

@@ -146,8 +146,8 @@ class Witness:
         lane = known.batch.lane
         if answer.scope in {Scope.DONE, Scope.ITEM}:
             self._good[lane] += 1
-        else:
-            for position in answer.span:
+        if answer.scope is not Scope.ITEM:
+            for position in set(answer.span).difference(answer.receipts.positions):
                 known.failing.setdefault(position, self._good[lane])
         if _is_refusal(answer):
             known.unsure -= set(answer.span) - known.unsure_before
