@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from bulkbind.errors import Fault, PlanConflict
+from bulkbind.errors import Fault
 from bulkbind.model import (
     Action,
     Aside,
@@ -22,6 +22,7 @@ from bulkbind.model import (
     Target,
     Verdict,
 )
+from bulkbind.plan.conflicts import MAX_FAULTS, Places, place_of
 from bulkbind.plan.draft import Draft, PlanSettings, digest_ids, digest_plan
 from bulkbind.plan.rules import (
     UNWANTED,
@@ -34,13 +35,6 @@ from bulkbind.plan.rules import (
     rule_slots,
 )
 from bulkbind.plan.spill import BOUND, Spill, is_hex_id
-
-#: Faults kept with their text; more are only counted.
-MAX_FAULTS = 10_000
-
-#: Lines in one file before the file's number is added to a place.
-_LINES = 1 << 40
-
 
 #: A target, and the claims on it that nothing set aside.
 Ruled = tuple[Target, list[Claim]]
@@ -84,7 +78,7 @@ class Planner:
     ) -> None:
         self.draft = Draft(settings)
         self._gateway_of = gateway_of
-        self._file_name = file_name
+        self._places = Places(file_name)
         self._spill = Spill(folder, bound=bound)
         self._known: dict[tuple[str, str, str, str], _Known] = {}
         self._targets: list[_Known] = []
@@ -111,7 +105,7 @@ class Planner:
             place: What its claim keeps of it; None: where it came from.
         """
         if place is None:
-            place = row.file * _LINES + row.line
+            place = place_of(row.file, row.line)
         fault = row.fault or self._learn_type(row, place)
         number = UNWANTED
         if row.wanted:
@@ -151,10 +145,10 @@ class Planner:
         if known == row.plugin_type:
             return None
         return Fault(
-            self._file_name(row.file),
+            self._places.file_name(row.file),
             row.line,
             "plugin_type",
-            f"{row.plugin_type!r}, but {self._where(at)} says {known!r}"
+            f"{row.plugin_type!r}, but {self._places.where(at)} says {known!r}"
             " of the same plug-in",
             "give a plug-in one type",
         )
@@ -213,7 +207,7 @@ class Planner:
             lost = rule_slots(claims, local, policy=OnConflict.STOP)
             conflicts += [ruling for ruling in lost if ruling.claim.row != UNWANTED]
         if conflicts:
-            raise self._conflict(conflicts, claimants)
+            raise self._places.conflict(conflicts, claimants)
 
     def batches(self) -> Iterator[Batch]:
         """Yield every batch of a plan that sends everything, blind.
@@ -246,7 +240,7 @@ class Planner:
                 yield group
         self._finish(counts, digests)
         if conflicts and self.draft.settings.on_conflict is OnConflict.STOP:
-            raise self._conflict(conflicts, claimants)
+            raise self._places.conflict(conflicts, claimants)
 
     def cut(
         self,
@@ -326,7 +320,7 @@ class Planner:
 
     def _set_aside(self, rulings: list[Ruling], verdict: Verdict, words: str) -> None:
         self.draft.asides += [
-            Aside(r.claim.row, verdict, f"{words} {self._where(r.winner.place)}")
+            Aside(r.claim.row, verdict, f"{words} {self._places.where(r.winner.place)}")
             for r in rulings
         ]
 
@@ -367,32 +361,6 @@ class Planner:
             requests=self._cut,
         )
         draft.digest = digest_plan(draft, digests)
-
-    def _conflict(
-        self, rulings: list[Ruling], claimants: dict[int, Claimant]
-    ) -> PlanConflict:
-        rulings.sort(key=lambda ruling: ruling.claim.place)
-        faults = [self._conflict_fault(r, claimants) for r in rulings[:MAX_FAULTS]]
-        return PlanConflict(faults, total=len(rulings))
-
-    def _conflict_fault(self, ruling: Ruling, claimants: dict[int, Claimant]) -> Fault:
-        claim, winner = ruling
-        file, line = divmod(claim.place, _LINES)
-        loser = claimants[claim.target]
-        return Fault(
-            self._file_name(file),
-            line,
-            "plugin_id",
-            f"API {claim.api_id} gets plug-in {loser.plugin_id}, but"
-            f" {self._where(winner.place)} gives it"
-            f" {claimants[winner.target].plugin_id}, also of type"
-            f" {loser.plugin_type}: the second would replace the first",
-            'keep one of the two lines, or set on_conflict = "first" or "last"',
-        )
-
-    def _where(self, place: int) -> str:
-        file, line = divmod(place, _LINES)
-        return f"{self._file_name(file)}:{line}"
 
 
 @dataclass(slots=True)

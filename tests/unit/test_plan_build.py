@@ -7,7 +7,7 @@ import pytest
 from bulkbind.errors import Fault, PlanConflict
 from bulkbind.model import Action, Aside, Batch, Row, Verdict
 from bulkbind.plan import Draft, OnConflict, Planner, PlanSettings, draw
-from bulkbind.plan.build import MAX_FAULTS
+from bulkbind.plan.conflicts import MAX_FAULTS
 from bulkbind.plan.spill import BOUND
 
 HEX = "0123456789abcdef" * 2
