@@ -53,6 +53,8 @@ def plan_settings_key(settings: JobSettings) -> str:
             settings.action,
             settings.batch_size,
             settings.on_conflict,
+            settings.live,
+            settings.rebind,
             {name: account.endpoint for name, account in settings.accounts.items()},
         ]
     )

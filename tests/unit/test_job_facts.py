@@ -20,7 +20,7 @@ from bulkbind.job.facts import (
     thaw,
 )
 from bulkbind.model import Action, SourceFile
-from bulkbind.plan import OnConflict
+from bulkbind.plan import OnConflict, OnReplace
 from bulkbind.settings import AccountSettings, JobSettings, OnInvalid, SandboxSettings
 from bulkbind.settings.tool import installed_version
 
@@ -48,6 +48,10 @@ FULL = JobSettings(
     busy_timeout_s=2.5,
     report_dir=Path("/jobs/out"),
     report_formats=("csv",),
+    live_max_age_s=7.0,
+    on_replace=OnReplace.SKIP,
+    max_replace=(0.05, True),
+    verify=True,
     sandbox=SandboxSettings(missing=1, rate=(5, 1.0), errors=0.5),
     rehearsal=True,
 )
@@ -78,6 +82,8 @@ PLANNING: dict[str, Any] = {
     "action": Action.DETACH,
     "batch_size": 1,
     "on_conflict": OnConflict.FIRST,
+    "live": False,
+    "rebind": True,
     "accounts": {"default": AccountSettings(endpoint="https://x.example.com")},
 }
 NEITHER: dict[str, Any] = {
@@ -93,6 +99,10 @@ NEITHER: dict[str, Any] = {
     "report_dir": Path("/x"),
     "report_formats": ("csv",),
     "sandbox": SandboxSettings(missing=3),
+    "live_max_age_s": 1.0,
+    "on_replace": OnReplace.ALLOW,
+    "max_replace": (5.0, False),
+    "verify": True,
 }
 
 
