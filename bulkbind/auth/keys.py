@@ -18,6 +18,7 @@ class Key:
         security_token: Empty: the key is permanent.
         label: Where it came from.
         now: Seconds since the epoch, as the gateway's clock has them.
+        project_id: The project that came with it; empty: none did.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Key:
         security_token: Secret,
         label: str,
         now: Callable[[], float],
+        project_id: str = "",
     ) -> None:
         self._access = access
         self._secret = secret
         self._security_token = security_token
         self._now = now
         self.label = label
+        self.project_id = project_id
 
     def headers(self, request: Signable) -> Mapping[str, str]:
         """Return the headers that sign a request."""

@@ -6,9 +6,6 @@ from typing import NamedTuple, Protocol
 from bulkbind.errors import CredentialsMissing
 from bulkbind.model import Secret
 
-#: Where a token for the account ``default`` is read from.
-TOKEN_VARIABLE = "BULKBIND_TOKEN"  # noqa: S105 - a name
-
 
 class Signable(NamedTuple):
     """What a signature may cover of a request."""
@@ -31,6 +28,11 @@ class Credential(Protocol):
         """Where the credential came from; never the credential."""
         ...
 
+    @property
+    def project_id(self) -> str:
+        """The project that came with it; empty: none did."""
+        ...
+
     def headers(self, request: Signable) -> Mapping[str, str]:
         """Return the headers that prove who asks; their values are secret."""
         ...
@@ -45,6 +47,7 @@ class Token:
     def __init__(self, secret: Secret, *, label: str) -> None:
         self._secret = secret
         self.label = label
+        self.project_id = ""
 
     def headers(self, request: Signable) -> Mapping[str, str]:  # noqa: ARG002
         """Return the header that carries the token."""
@@ -54,27 +57,15 @@ class Token:
         return f"Token({self.label})"
 
 
-def find_credential(environ: Mapping[str, str], *, account: str) -> Credential:
-    """Find the credential of an account.
-
-    Args:
-        environ: Environment variables.
-        account: The account's name; the environment serves ``default`` only.
+def check_text(text: str, *, label: str) -> None:
+    """Refuse a credential that no header can carry.
 
     Raises:
-        CredentialsMissing: None was found.
+        CredentialsMissing: It has blanks, line ends or other such characters.
     """
-    token = environ.get(TOKEN_VARIABLE, "").strip()
-    if not token:
+    if not text.isascii() or not text.isprintable() or " " in text:
         message = (
-            f"no credential for account {account!r}: {TOKEN_VARIABLE} is not set;"
-            " put a token with project scope there, or try `--endpoint sandbox`"
+            f"{label} holds characters that no credential has; set it again without"
+            " quotes, blanks and line ends"
         )
         raise CredentialsMissing(message)
-    if not token.isascii() or not token.isprintable() or " " in token:
-        message = (
-            f"{TOKEN_VARIABLE} holds characters that no token has; set it again"
-            " without quotes, blanks and line ends"
-        )
-        raise CredentialsMissing(message)
-    return Token(Secret(token), label=f"env:{TOKEN_VARIABLE}")

@@ -63,7 +63,7 @@ EVERYWHERE = """\
   --only COLUMN=V1[,V2]      only rows that have one of the values
   --default COLUMN=VALUE     fill a column that the manifest lacks
   --set [SECTION.]KEY=VALUE  any key of a job file
-  --endpoint URL|sandbox     --project-id ID
+  --endpoint URL|sandbox     --region ID               --project-id ID
   --rate 10/s                --concurrency N
   --report-dir DIR           --state-dir DIR           -q   --json"""
 

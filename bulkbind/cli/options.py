@@ -21,6 +21,7 @@ Decorator = Callable[[Callable[P, T]], Callable[P, T]]
 #: Command-line options that stand for a key of the job file.
 KEYS = {
     "project_id": "account.project_id",
+    "region": "account.region",
     "rate": "pace.rate",
     "concurrency": "pace.concurrency",
     "report_dir": "report.dir",
@@ -90,6 +91,7 @@ everywhere = options(
         help="Fill a column that the manifest lacks.",
     ),
     click.option("--endpoint", metavar="URL|sandbox", default="", help="The gateway."),
+    click.option("--region", metavar="ID", help="The gateway's region."),
     click.option("--project-id", metavar="ID", help="The account's project."),
     pacing,
     click.option("--report-dir", metavar="DIR", help="Also put reports here."),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from bulkbind.auth import Credential, Token, find_credential
+from bulkbind.auth import Credential, Finder, Token
 from bulkbind.errors import SettingsError
 from bulkbind.gateway import Gateway
 from bulkbind.host import HostFolder, Ring, default_host_folder
@@ -60,6 +60,7 @@ def find_credentials(
         SettingsError: An account has no endpoint, or the sandbox is asked for faults
             that it does not know.
     """
+    finder = Finder(environ=environ, home=_home(environ), now=time.time)
     found: dict[str, Credential | None] = {}
     for name, account in settings.accounts.items():
         if not account.endpoint:
@@ -73,9 +74,15 @@ def find_credentials(
         found[name] = (
             None
             if account.endpoint == SANDBOX
-            else find_credential(environ, account=name)
+            else finder.find(
+                name, source=account.credential, command=account.credential_command
+            )
         )
     return found
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 
 @asynccontextmanager
@@ -115,7 +122,7 @@ async def connect(
             },
             turns={
                 name: Pace(
-                    Rate(*settings.rate),
+                    Rate(*(account.rate or settings.rate)),
                     log=stack.enter_context(
                         closing(_ring(account, host, state, projects.get(name, "")))
                     ),
@@ -204,6 +211,7 @@ def _gateway(
     else:
         endpoint = account.endpoint
     assert credential is not None  # noqa: S101 - one of the two is there
+    project_id = project_id or credential.project_id
     return Gateway(
         http, endpoint=endpoint, project_id=project_id, credential=credential
     )

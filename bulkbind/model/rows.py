@@ -77,7 +77,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Requests that must not overlap: one gateway instance."""
+    """Requests that must not overlap: one gateway instance, as one account.
+
+    Two accounts that reach one gateway have a lane each; the gateway's lock keeps
+    their requests apart.
+    """
 
     no: int
     account: str

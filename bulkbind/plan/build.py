@@ -276,11 +276,11 @@ class Planner:
 
     def _number_targets(self) -> None:
         """Number targets and lanes by first wanted row; drop the unwanted ones."""
-        lanes: dict[str, int] = {}
+        lanes: dict[tuple[str, str], int] = {}
         for known in self._targets:
             if not known.wanted:
                 continue
-            lane = lanes.setdefault(known.gateway, len(lanes))
+            lane = lanes.setdefault((known.gateway, known.account), len(lanes))
             if lane == len(self.draft.lanes):
                 self.draft.lanes.append(Lane(lane, known.account, known.gateway))
             self._numbers[known.no] = len(self.draft.targets)
@@ -356,7 +356,7 @@ class Planner:
             untyped=counts.untyped,
             odd_ids=self._odd_ids,
             targets=len(draft.targets),
-            gateways=len(draft.lanes),
+            gateways=len({lane.gateway for lane in draft.lanes}),
             accounts=len({target.account for target in draft.targets}),
             requests=self._cut,
         )

@@ -77,6 +77,26 @@ def _check_endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_proxy(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in value:
+        message = f'{value!r}: write "http://HOST:PORT", without a password'
+        raise ValueError(message)
+    return value
+
+
+def _check_credential(value: str) -> str:
+    if value and not re.fullmatch(r"env:[A-Z][A-Z0-9_]*_|profile:[\w.-]+", value):
+        message = (
+            f'{value!r}: write "env:PREFIX_" for PREFIX_TOKEN or PREFIX_AK and'
+            ' PREFIX_SK, or "profile:SECTION"; a secret itself never stands here'
+        )
+        raise ValueError(message)
+    return value
+
+
 def _check_requires(value: str) -> str:
     """Hold ``>=X.Y`` against the version that is installed."""
     match = re.fullmatch(r"\s*>=\s*(\d+(?:\.\d+)*)\s*", value)
@@ -117,6 +137,7 @@ Duration = Annotated[float, BeforeValidator(_text_of(parse_duration))]
 RateValue = Annotated[tuple[int, float], BeforeValidator(_text_of(parse_rate))]
 Columns = Annotated[dict[str, str], AfterValidator(_check_columns)]
 Identifier = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{0,64}$")]
+AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Format = Literal["csv", "jsonl"]
 
 
@@ -125,10 +146,17 @@ class _Section(BaseModel):
 
 
 class Account(_Section):
-    """``[account]``: where the gateways of the account ``default`` are."""
+    """``[account]`` is the account ``default``, ``[accounts.NAME]`` are others."""
 
     endpoint: Annotated[str, AfterValidator(_check_endpoint)] = ""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,64}$")] = ""
     project_id: Identifier = ""
+    product: Literal["apig", "roma"] = "apig"
+    ca_file: str = ""
+    proxy: Annotated[str, AfterValidator(_check_proxy)] = ""
+    credential: Annotated[str, AfterValidator(_check_credential)] = ""
+    credential_command: list[str] = []
+    rate: RateValue | None = None
 
 
 class PlanSection(_Section):
@@ -211,6 +239,7 @@ class JobFile(_Section):
     action: Literal["bind", "unbind"] = "bind"
     encoding: str = ""
     account: Account = Account()
+    accounts: dict[AccountName, Account] = {}
     defaults: Columns = {}
     columns: Columns = {}
     plan: PlanSection = PlanSection()

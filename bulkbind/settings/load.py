@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkbind.errors import SettingsError
-from bulkbind.model import DEFAULT_ACCOUNT, Action
+from bulkbind.model import Action
 from bulkbind.plan import OnConflict, OnReplace
+from bulkbind.settings.accounts import accounts_of
 from bulkbind.settings.values import (
     SANDBOX,
-    AccountSettings,
     JobSettings,
     OnInvalid,
     SandboxSettings,
@@ -66,6 +66,8 @@ def load_job(
             name = "_".join(filter(None, ("BULKBIND", section, key))).upper()
             if name in environ and key not in _NOT_BY_ENVIRONMENT:
                 _lay(raw, section, key, environ[name])
+    if "account.region" in overrides.values:
+        raw["account"] = {**_table(raw, "account"), "endpoint": ""}
     for path, text in overrides.values.items():
         section, _, key = path.rpartition(".")
         _lay(raw, section, key, text)
@@ -213,14 +215,10 @@ def _assemble(
 ) -> JobSettings:
     _check_safety(job)
     base = source.resolve().parent if source is not None else Path.cwd()
-    rehearsal = overrides.endpoint == SANDBOX and job.account.endpoint not in {
-        "",
-        SANDBOX,
-    }
-    account = AccountSettings(
-        name=DEFAULT_ACCOUNT,
-        endpoint=_endpoint(overrides.endpoint) or job.account.endpoint,
-        project_id=job.account.project_id,
+    accounts = accounts_of(job, endpoint=_endpoint(overrides.endpoint), base=base)
+    meant = accounts_of(job, endpoint="", base=base).values()
+    rehearsal = overrides.endpoint == SANDBOX and any(
+        account.endpoint not in {"", SANDBOX} for account in meant
     )
     manifest: tuple[Path | None, ...] = (source,)
     if is_job and has_manifest:
@@ -234,7 +232,7 @@ def _assemble(
         action=Action.DETACH if job.action == "unbind" else Action.ATTACH,
         encoding=job.encoding,
         note=job.note,
-        accounts={DEFAULT_ACCOUNT: account},
+        accounts=accounts,
         defaults=job.defaults,
         columns=job.columns,
         only=overrides.only,

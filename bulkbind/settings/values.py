@@ -60,6 +60,21 @@ class AccountSettings:
     """Scheme and host; ``sandbox``; empty: not given."""
     project_id: str = ""
     """Empty: from the manifest."""
+    region: str = ""
+    """Empty: only the endpoint is known."""
+    product: str = "apig"
+    """``apig`` or ``roma``."""
+    ca_file: Path | None = None
+    """Certificates to trust beside the system's."""
+    proxy: str = ""
+    """URL; empty: none is used, whatever the environment says."""
+    credential: str = ""
+    """Where its credential comes from: ``env:PREFIX_``, ``profile:SECTION``; empty:
+    looked for, which only the account ``default`` may."""
+    credential_command: tuple[str, ...] = ()
+    """Prints a credential; run without a shell."""
+    rate: tuple[int, float] | None = None
+    """A pace of its own; None: the job's."""
 
     @property
     def host(self) -> str:

@@ -1,54 +1,218 @@
 """Credentials: found or missed with advice, shown to nobody."""
 
+import json
+import sys
+
 import pytest
 
-from bulkbind.auth import Signable, Token, find_credential
+from bulkbind.auth import Finder, Key, Signable, Token
 from bulkbind.errors import CredentialsMissing
 from bulkbind.model import Secret
 
 REQUEST = Signable("GET", "apig.x.com", "/v2/pro", "pro")
+SDK = {"HUAWEICLOUD_SDK_AK": "AK", "HUAWEICLOUD_SDK_SK": "SK"}
+TERRAFORM = {"HW_ACCESS_KEY": "AK2", "HW_SECRET_KEY": "SK2"}
 
 
-def test_a_token_is_found_in_the_environment():
-    found = find_credential({"BULKBIND_TOKEN": "MIIabc"}, account="default")
+@pytest.fixture
+def find(tmp_path):
+    """Look in an environment and an empty home."""
+
+    def look(environ=None, *, account="default", **how):
+        finder = Finder(environ=environ or {}, home=tmp_path, now=lambda: 0.0)
+        return finder.find(account, **how)
+
+    return look
+
+
+def printing(text):
+    """A command that prints something."""
+    return (sys.executable, "-c", f"print({text!r})")
+
+
+def write_profile(home, text):
+    folder = home / ".huaweicloud"
+    folder.mkdir()
+    (folder / "credentials").write_text(text)
+
+
+def write_koocli(home, **more):
+    folder = home / ".hcloud"
+    folder.mkdir()
+    profile = {"name": "one", "accessKeyId": "AK4", "secretAccessKey": "SK4"}
+    document = {"current": "one", "profiles": [profile], **more}
+    (folder / "config.json").write_text(json.dumps(document))
+
+
+# --- a token --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["MIIabc", " MIIabc\n"])
+def test_a_token_is_found_in_the_environment(find, text):
+    found = find({"BULKBIND_TOKEN": text})
 
     assert found.headers(REQUEST) == {"X-Auth-Token": "MIIabc"}
-
-
-def test_a_credential_says_where_it_came_from():
-    found = find_credential({"BULKBIND_TOKEN": "MIIabc"}, account="default")
-
     assert found.label == "env:BULKBIND_TOKEN"
-
-
-def test_blanks_around_a_token_are_dropped():
-    found = find_credential({"BULKBIND_TOKEN": " MIIabc\n"}, account="default")
-
-    assert found.headers(REQUEST) == {"X-Auth-Token": "MIIabc"}
 
 
 @pytest.mark.parametrize(
     "environ", [{}, {"BULKBIND_TOKEN": ""}, {"BULKBIND_TOKEN": " "}]
 )
-def test_a_missing_token_names_the_account_and_the_variable(environ):
+def test_a_missing_credential_says_where_it_was_looked_for(find, environ):
     with pytest.raises(
-        CredentialsMissing, match=r"'payments'.*BULKBIND_TOKEN.*--endpoint sandbox"
+        CredentialsMissing, match=r"'default'.*BULKBIND_TOKEN.*--endpoint sandbox"
     ):
-        find_credential(environ, account="payments")
+        find(environ)
 
 
 @pytest.mark.parametrize("token", ["a b", "a\nX-Evil: 1", "a\r\nb", "tökèn", "a\x00b"])
-def test_a_token_that_could_forge_a_header_is_refused_without_being_shown(token):
-    with pytest.raises(
-        CredentialsMissing, match="characters that no token has"
-    ) as refused:
-        find_credential({"BULKBIND_TOKEN": token}, account="default")
+def test_a_token_that_could_forge_a_header_is_refused_without_being_shown(find, token):
+    with pytest.raises(CredentialsMissing, match="characters that no") as refused:
+        find({"BULKBIND_TOKEN": token})
 
     assert token not in str(refused.value)
 
 
+# --- the chain ------------------------------------------------------------------------
+
+
+def test_the_first_that_is_found_is_used(find, tmp_path):
+    write_profile(tmp_path, "[basic]\nak = AK3\nsk = SK3\n")
+    write_koocli(tmp_path, authEncrypt="false")
+    token = {"BULKBIND_TOKEN": "t"}
+    command = printing("u")
+
+    labels = [
+        find({**token, **SDK, **TERRAFORM}, command=command).label,
+        find({**SDK, **TERRAFORM}, command=command).label,
+        find({**SDK, **TERRAFORM}).label,
+        find(TERRAFORM).label,
+        find().label,
+    ]
+
+    (tmp_path / ".huaweicloud" / "credentials").unlink()
+    labels.append(find().label)
+    assert labels == [
+        "env:BULKBIND_TOKEN",
+        f"command:{sys.executable.rpartition('/')[2]}",
+        "env:HUAWEICLOUD_SDK_AK",
+        "env:HW_ACCESS_KEY",
+        "profile:basic",
+        "koocli:one",
+    ]
+
+
+def test_an_encrypted_koocli_profile_is_none(find, tmp_path):
+    write_koocli(tmp_path)
+
+    with pytest.raises(CredentialsMissing):
+        find()
+
+
+@pytest.mark.parametrize("name", [*SDK, *TERRAFORM])
+def test_half_a_key_names_the_other_half(find, name):
+    with pytest.raises(CredentialsMissing, match=f"{name} is set"):
+        find({name: "x"})
+
+
+def test_a_project_may_come_with_the_key(find):
+    found = find({**SDK, "HUAWEICLOUD_SDK_PROJECT_ID": "pro"})
+
+    assert found.project_id == "pro"
+
+
+# --- named accounts -------------------------------------------------------------------
+
+
+def test_a_named_account_is_served_by_its_own_source_only(find):
+    environ = {"BULKBIND_TOKEN": "theirs", "PAY_TOKEN": "ours"}
+
+    found = find(environ, account="payments", source="env:PAY_")
+
+    assert found.headers(REQUEST) == {"X-Auth-Token": "ours"}
+
+
+def test_a_named_account_whose_source_is_empty_has_none(find):
+    with pytest.raises(CredentialsMissing, match=r"'payments'.*PAY_TOKEN.*PAY_AK"):
+        find(SDK, account="payments", source="env:PAY_")
+
+
+def test_a_profile_is_read_by_its_section(find, tmp_path):
+    write_profile(
+        tmp_path, "[payments]\nak=AK5\nsk=S%K5\nsecurity_token=ST\nproject_id=p\n"
+    )
+
+    found = find(account="payments", source="profile:payments")
+
+    assert found.label == "profile:payments"
+    assert found.project_id == "p"
+    assert found.headers(REQUEST)["X-Security-Token"] == "ST"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[other]\nak=a\n", "[payments]\nak=a\n", "nonsense"]
+)
+def test_a_profile_that_says_nothing_is_a_fault(find, tmp_path, text):
+    write_profile(tmp_path, text)
+
+    with pytest.raises(CredentialsMissing, match=r"\[payments\]"):
+        find(account="payments", source="profile:payments")
+
+
+# --- a command ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("MIIabc", Token),
+        ('{"token": "MIIabc"}', Token),
+        ('{"ak": "AK", "sk": "SK", "security_token": "ST"}', Key),
+    ],
+)
+def test_a_command_prints_a_credential(find, text, kind):
+    found = find(account="payments", command=printing(text))
+
+    assert isinstance(found, kind)
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (printing(""), "no token"),
+        (printing("two words"), "no token"),
+        (printing('{"ak": "hunter2"}'), "neither token nor ak and sk"),
+        (printing('{"ak": 5, "sk": "hunter2"}'), "not text"),
+        (printing('{"hunter2'), "cannot be read"),
+        ((sys.executable, "-c", "raise SystemExit(3)"), "ended with 3"),
+        (("/nowhere/at/all",), "No such file"),
+    ],
+)
+def test_a_command_that_gives_none_says_why_and_not_what_it_printed(find, command, why):
+    with pytest.raises(CredentialsMissing, match=why) as refused:
+        find(account="payments", command=command)
+
+    assert "hunter2" not in str(refused.value)
+
+
+# --- nothing is shown -----------------------------------------------------------------
+
+
 @pytest.mark.parametrize("show", [repr, str, "{}".format])
-def test_a_credential_never_shows_its_secret(show):
+def test_a_credential_never_shows_its_secret(find, show):
     token = Token(Secret("hunter2"), label="env:X")
+    key = find({**SDK, "HUAWEICLOUD_SDK_SK": "hunter2"})
 
     assert show(token) == "Token(env:X)"
+    assert show(key) == "Key(env:HUAWEICLOUD_SDK_AK)"
+
+
+def test_a_key_signs_every_request(find):
+    headers = find(SDK).headers(REQUEST)
+
+    assert headers["X-Sdk-Date"] == "19700101T000000Z"
+    assert headers["X-Project-Id"] == "pro"
+    assert headers["Authorization"].startswith(
+        "SDK-HMAC-SHA256 Access=AK, SignedHeaders="
+        "content-type;host;x-project-id;x-sdk-date, Signature="
+    )

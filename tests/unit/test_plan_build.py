@@ -137,12 +137,15 @@ def test_targets_and_lanes_keep_the_order_of_their_first_rows():
     assert [lane.gateway for lane in plan.draft.lanes] == ["host/g1", "host/g2"]
 
 
-def test_one_gateway_under_two_accounts_is_one_lane():
+def test_one_gateway_under_two_accounts_has_a_lane_for_each_and_counts_once():
     plan = planned(row(2, account="a"), row(3, "q", account="b"))
 
-    assert [lane.gateway for lane in plan.draft.lanes] == ["host/gw"]
-    assert [target.account for target in plan.draft.targets] == ["a", "b"]
-    assert plan.draft.totals.accounts == 2
+    assert [(lane.account, lane.gateway) for lane in plan.draft.lanes] == [
+        ("a", "host/gw"),
+        ("b", "host/gw"),
+    ]
+    assert [target.lane for target in plan.draft.targets] == [0, 1]
+    assert (plan.draft.totals.accounts, plan.draft.totals.gateways) == (2, 1)
 
 
 def test_one_binding_under_two_accounts_is_sent_once():

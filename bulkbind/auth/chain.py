@@ -1,0 +1,238 @@
+"""Where credentials are looked for: the first that is found is used.
+
+For the account ``default``: a token in the environment, a command, the vendor's SDK
+variables, Terraform's, the SDK's profile, KooCLI's configuration. Any other account
+names its source. Source: apig-contract 4.5.
+"""
+
+import configparser
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkbind.auth.keys import Key
+from bulkbind.auth.token import Credential, Token, check_text
+from bulkbind.errors import CredentialsMissing
+from bulkbind.model import DEFAULT_ACCOUNT, Secret
+
+#: Where a token for the account ``default`` is read from.
+TOKEN_VARIABLE = "BULKBIND_TOKEN"  # noqa: S105 - a name
+
+#: Seconds that a credential command may take.
+COMMAND_TIMEOUT_S = 30.0
+
+#: Variables of an access key: id, secret, security token, project.
+_SDK = ("_AK", "_SK", "_SECURITY_TOKEN", "_PROJECT_ID")
+_TERRAFORM = ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN", "")
+
+
+class Texts(NamedTuple):
+    """A credential as it was found; a token, or a key."""
+
+    label: str
+    token: str = ""
+    access: str = ""
+    secret: str = ""
+    security_token: str = ""
+    project_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finder:
+    """Looks for the credentials of a job's accounts."""
+
+    environ: Mapping[str, str]
+    home: Path
+    now: Callable[[], float]
+    """Seconds since the epoch, as the gateways' clocks have them."""
+
+    def find(
+        self, account: str, *, source: str = "", command: Sequence[str] = ()
+    ) -> Credential:
+        """Find an account's credential.
+
+        Args:
+            account: Its name; the environment serves ``default`` only.
+            source: ``env:PREFIX_`` or ``profile:SECTION``; empty: not named.
+            command: Prints the credential; empty: none does.
+
+        Raises:
+            CredentialsMissing: There is none, or it cannot be used.
+        """
+        texts = self._find(account, source, command)
+        for text in texts[1:]:
+            check_text(text, label=texts.label)
+        if texts.token:
+            return Token(Secret(texts.token), label=texts.label)
+        return Key(
+            texts.access,
+            Secret(texts.secret),
+            security_token=Secret(texts.security_token),
+            label=texts.label,
+            now=self.now,
+            project_id=texts.project_id,
+        )
+
+    def _find(self, account: str, source: str, command: Sequence[str]) -> Texts:
+        if source.startswith("env:"):
+            return self._prefixed(account, source.removeprefix("env:"))
+        if source.startswith("profile:"):
+            return self._profile(account, source.removeprefix("profile:"))
+        if account != DEFAULT_ACCOUNT:
+            return self._command(account, command)
+        found = next(self._anywhere(account, command), None)
+        if found is None:
+            message = (
+                f"no credential for account {account!r}: {TOKEN_VARIABLE} is not set"
+                " (a token with project scope), nor HUAWEICLOUD_SDK_AK and _SK, nor"
+                " HW_ACCESS_KEY and HW_SECRET_KEY, and there is no credential_command"
+                " and no profile; or try `--endpoint sandbox`"
+            )
+            raise CredentialsMissing(message)
+        return found
+
+    def _anywhere(self, account: str, command: Sequence[str]) -> Iterator[Texts]:
+        if token := self.environ.get(TOKEN_VARIABLE, "").strip():
+            yield Texts(f"env:{TOKEN_VARIABLE}", token=token)
+        if command:
+            yield self._command(account, command)
+        sdk = tuple(f"HUAWEICLOUD_SDK{end}" for end in _SDK)
+        for names in (sdk, _TERRAFORM):
+            yield from self._key(names)
+        if self._profile_path().is_file():
+            yield self._profile(account, "basic")
+        yield from self._koocli()
+
+    def _key(self, names: Sequence[str]) -> Iterator[Texts]:
+        """Yield an access key from variables, if they are set."""
+        access, secret, security_token, project_id = (
+            self.environ.get(name, "").strip() for name in names
+        )
+        if access and secret:
+            label = f"env:{names[0]}"
+            yield Texts(label, "", access, secret, security_token, project_id)
+        elif access or secret:
+            there, gone = names[:2] if access else names[1::-1]
+            message = f"{there} is set, and {gone} is not; set both, or neither"
+            raise CredentialsMissing(message)
+
+    def _prefixed(self, account: str, prefix: str) -> Texts:
+        if token := self.environ.get(f"{prefix}TOKEN", "").strip():
+            return Texts(f"env:{prefix}TOKEN", token=token)
+        names = tuple(f"{prefix.removesuffix('_')}{end}" for end in _SDK)
+        for found in self._key(names):
+            return found
+        message = (
+            f"no credential for account {account!r}: neither {prefix}TOKEN is set, nor"
+            f" {names[0]} and {names[1]}"
+        )
+        raise CredentialsMissing(message)
+
+    def _command(self, account: str, command: Sequence[str]) -> Texts:
+        label = f"command:{Path(command[0]).name}"
+        try:
+            done = subprocess.run(  # noqa: S603 - the job's owner says what to run
+                list(command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=COMMAND_TIMEOUT_S,
+                check=True,
+            )
+            return read_credential(done.stdout.decode(), label=label)
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            message = (
+                f"credential_command of account {account!r} gives no credential"
+                f" ({_why(error)}); it must print a token, or JSON with token, or with"
+                " ak and sk"
+            )
+            raise CredentialsMissing(message) from None
+
+    def _profile_path(self) -> Path:
+        given = self.environ.get("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "")
+        return Path(given) if given else self.home / ".huaweicloud" / "credentials"
+
+    def _profile(self, account: str, section: str) -> Texts:
+        """Read a section of the SDK's profile."""
+        path = self._profile_path()
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            with path.open(encoding="utf-8") as file:
+                parser.read_file(file)
+            values = parser[section]
+        except (OSError, configparser.Error, KeyError, UnicodeDecodeError) as error:
+            message = (
+                f"no credential for account {account!r}: {path} has no section"
+                f" [{section}] that can be read ({type(error).__name__})"
+            )
+            raise CredentialsMissing(message) from None
+        if not values.get("ak") or not values.get("sk"):
+            message = f"{path}: section [{section}] lacks ak or sk; give both"
+            raise CredentialsMissing(message)
+        return Texts(
+            f"profile:{section}",
+            access=values["ak"],
+            secret=values["sk"],
+            security_token=values.get("security_token", ""),
+            project_id=values.get("project_id", ""),
+        )
+
+    def _koocli(self) -> Iterator[Texts]:
+        """Yield KooCLI's current profile, if it is there and not encrypted."""
+        path = self.home / ".hcloud" / "config.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            profiles = {one["name"]: one for one in document["profiles"]}
+            current = profiles[document["current"]]
+            access, secret = current["accessKeyId"], current["secretAccessKey"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        encrypted = str(document.get("authEncrypt", "true")).lower() != "false"
+        if access and secret and not encrypted:
+            yield Texts(
+                f"koocli:{document['current']}",
+                access=access,
+                secret=secret,
+                security_token=current.get("securityToken") or "",
+                project_id=current.get("projectId") or "",
+            )
+
+
+def read_credential(text: str, *, label: str) -> Texts:
+    """Read what a credential command printed: a token, or JSON.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    text = text.strip()
+    if not text.startswith("{"):
+        if not text or len(text.split()) != 1:
+            message = "it printed no token"
+            raise ValueError(message)
+        return Texts(label, token=text)
+    document = json.loads(text)
+    names = ("token", "ak", "sk", "security_token", "project_id")
+    values = [document.get(name) or "" for name in names]
+    if not all(isinstance(value, str) for value in values):
+        message = "its values are not text"
+        raise ValueError(message)
+    found = Texts(label, *values)
+    if not found.token and not (found.access and found.secret):
+        message = "it printed neither token nor ak and sk"
+        raise ValueError(message)
+    return found
+
+
+def _why(error: Exception) -> str:
+    """Say what went wrong, and nothing of what a command printed."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"it ended with {error.returncode}"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it took more than {COMMAND_TIMEOUT_S:g} s"
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be started"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return "what it printed cannot be read"
+    return str(error)
