@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bulkbind.auth import Credential, Signable
+from bulkbind.door import Door
 from bulkbind.errors import AnswerLost, NotSent
 from bulkbind.http import Answer
 from bulkbind.model import Action, OurCode, Reply, Target
@@ -44,16 +45,24 @@ class Gateway:
         endpoint: Scheme and host, without a path.
         project_id: The account's project.
         credential: Proves who asks.
+        door: Hears of refusals; None: nobody does.
     """
 
     def __init__(
-        self, http: Sender, *, endpoint: str, project_id: str, credential: Credential
+        self,
+        http: Sender,
+        *,
+        endpoint: str,
+        project_id: str,
+        credential: Credential,
+        door: Door | None = None,
     ) -> None:
         self._http = http
         self._endpoint = endpoint.rstrip("/")
         self._host = self._endpoint.partition("://")[2]
         self.project_id = project_id
         self._credential = credential
+        self._door = door
 
     async def apply(
         self, action: Action, target: Target, api_ids: Sequence[str]
@@ -63,26 +72,34 @@ class Gateway:
         Returns:
             What came back; status 0 when no whole answer did.
         """
-        answer = await self._send(
-            METHODS[action],
-            plugin_path(target, project_id=self.project_id, action=action),
-            body=plugin_body(target.env_id, api_ids),
-        )
-        if isinstance(answer, Reply):
-            return answer
-        return read_reply(answer.status, answer.headers, answer.body)
+        path = plugin_path(target, project_id=self.project_id, action=action)
+        body = plugin_body(target.env_id, api_ids)
+        answer = await self._send(METHODS[action], path, body=body)
+        if not isinstance(answer, Reply):
+            answer = read_reply(answer.status, answer.headers, answer.body)
+        return self._hear(answer)
 
     async def page(self, wanted: ListPath, offset: int) -> Page:
         """Read the page of a list that begins at an offset."""
-        answer = await self._send("GET", wanted.url(offset, project_id=self.project_id))
+        url = wanted.url(offset, project_id=self.project_id)
+        answer = await self._send("GET", url)
         if isinstance(answer, Reply):
             return Page(answer)
-        return wanted.read(answer.status, answer.headers, answer.body)
+        page = wanted.read(answer.status, answer.headers, answer.body)
+        self._hear(page.reply)
+        return page
+
+    def _hear(self, reply: Reply) -> Reply:
+        if self._door is not None:
+            self._door.answered(reply)
+        return reply
 
     async def _send(
         self, method: str, path: str, *, body: bytes | None = None
     ) -> Answer | Reply:
-        """Send one request; a reply with status 0 says why there is no answer."""
+        """Send one request; a reply says why it was not sent, or not answered."""
+        if self._door is not None and self._door.refusal is not None:
+            return self._door.refusal
         signable = Signable(method, self._host, path, self.project_id, body=body or b"")
         headers = {
             "Content-Type": signable.content_type,

@@ -8,6 +8,7 @@ the name a job gives the account.
 
 import fcntl
 import hashlib
+import json
 import mmap
 import os
 import struct
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from bulkbind.errors import JobBusy, StateError
+from bulkbind.model import Reply
 
 #: Releases that a ring remembers: the largest N of "N per window" it can hold.
 RING = 4096
@@ -120,6 +122,10 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+#: Seconds that a refused credential is remembered: cron must not lock a key.
+REFUSED_S = 600.0
+
+
 class HostFolder:
     """The folder that all bulkbind processes of this user on this host share.
 
@@ -141,6 +147,29 @@ class HostFolder:
             account: Endpoint host and project id.
         """
         return Ring(self.path / f"pace-{_name(account)}", clock=self._clock)
+
+    def refusal(self, identity: str) -> Reply | None:
+        """Return why a credential was refused in the last minutes; None: it was not."""
+        path = self.path / f"refused-{_name(identity)}"
+        try:
+            if time.time() - path.stat().st_mtime > REFUSED_S:
+                return None
+            status, code, message = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        message = (
+            f"{message} (refused lately, and not tried again for ten minutes; another"
+            " credential is tried at once)"
+        )
+        return Reply(int(status), str(code), message, left=False)
+
+    def refuse(self, identity: str, reply: Reply) -> None:
+        """Remember that a credential was refused; a full disk forgets it."""
+        path = self.path / f"refused-{_name(identity)}"
+        text = json.dumps([reply.status, reply.code, reply.message])
+        with suppress(OSError):
+            path.touch(mode=0o600)
+            path.write_text(text, encoding="utf-8")
 
     @asynccontextmanager
     async def gateway(

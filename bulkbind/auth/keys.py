@@ -1,5 +1,6 @@
 """Access keys: a permanent or a temporary pair that signs every request."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 from bulkbind.auth.signing import authorization, sdk_date
@@ -36,6 +37,8 @@ class Key:
         self._security_token = security_token
         self._now = now
         self.label = label
+        text = f"{access}/{secret.reveal()}/{security_token.reveal()}"
+        self.identity = hashlib.sha256(text.encode()).hexdigest()
         self.project_id = project_id
 
     def headers(self, request: Signable) -> Mapping[str, str]:

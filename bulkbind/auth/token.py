@@ -1,5 +1,6 @@
 """Credentials: found once, shown to nobody, turned into headers for each request."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -29,6 +30,11 @@ class Credential(Protocol):
         ...
 
     @property
+    def identity(self) -> str:
+        """Names the credential, and does not show it."""
+        ...
+
+    @property
     def project_id(self) -> str:
         """The project that came with it; empty: none did."""
         ...
@@ -47,6 +53,7 @@ class Token:
     def __init__(self, secret: Secret, *, label: str) -> None:
         self._secret = secret
         self.label = label
+        self.identity = hashlib.sha256(secret.reveal().encode()).hexdigest()
         self.project_id = ""
 
     def headers(self, request: Signable) -> Mapping[str, str]:  # noqa: ARG002

@@ -11,13 +11,15 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
 from bulkbind.auth import Credential, Finder, Token
+from bulkbind.door import Door
 from bulkbind.errors import SettingsError
 from bulkbind.gateway import Gateway
-from bulkbind.host import HostFolder, Ring, default_host_folder
+from bulkbind.host import HostFolder, default_host_folder
 from bulkbind.http import Http
 from bulkbind.job.folders import StateFolder
 from bulkbind.manifest import read_pin
@@ -38,7 +40,7 @@ class Connections:
     """What the engine sends with, by account."""
 
     attachers: Mapping[str, Gateway]
-    turns: Mapping[str, Pace]
+    turns: Mapping[str, Door]
     label: str
     """Where the credentials came from."""
     host: HostFolder
@@ -115,21 +117,20 @@ async def connect(
         http = await stack.enter_async_context(
             Http(timeout_s=settings.timeout_s, connections=settings.concurrency)
         )
+        means = _Means(http, host, sandbox, stack, state)
+        ways = {
+            name: _way(
+                account,
+                credentials[name],
+                means,
+                rate=account.rate or settings.rate,
+                project_id=account.project_id or projects.get(name, ""),
+            )
+            for name, account in settings.accounts.items()
+        }
         yield Connections(
-            attachers={
-                name: _gateway(http, account, credentials[name], sandbox, projects)
-                for name, account in settings.accounts.items()
-            },
-            turns={
-                name: Pace(
-                    Rate(*(account.rate or settings.rate)),
-                    log=stack.enter_context(
-                        closing(_ring(account, host, state, projects.get(name, "")))
-                    ),
-                    clock=time.monotonic,
-                )
-                for name, account in settings.accounts.items()
-            },
+            attachers={name: gateway for name, (gateway, _) in ways.items()},
+            turns={name: door for name, (_, door) in ways.items()},
             label=", ".join(
                 sorted({c.label if c else SANDBOX for c in credentials.values()})
             ),
@@ -197,29 +198,44 @@ def sound_rows(pin: Path, asides: Iterable[Aside]) -> Iterator[Row]:
     return (row for number, row in rows if number not in invalid)
 
 
-def _gateway(
-    http: Http,
+class _Means(NamedTuple):
+    """What every account's way is made of."""
+
+    http: Http
+    host: HostFolder
+    sandbox: _Running | None
+    stack: AsyncExitStack
+    state: StateFolder
+
+
+def _way(
     account: AccountSettings,
     credential: Credential | None,
-    sandbox: _Running | None,
-    projects: Mapping[str, str],
-) -> Gateway:
-    project_id = account.project_id or projects.get(account.name, "")
-    if credential is None and sandbox is not None:
-        endpoint, credential = sandbox.url, sandbox.credential
-        project_id = project_id or SANDBOX_PROJECT
+    means: _Means,
+    *,
+    rate: tuple[int, float],
+    project_id: str,
+) -> tuple[Gateway, Door]:
+    """Return an account's gateways and its way to them.
+
+    One ring per endpoint and project, shared with this host's other processes.
+    """
+    if credential is None and means.sandbox is not None:
+        endpoint, credential = means.sandbox.url, means.sandbox.credential
+        where, project_id = str(means.state.path), project_id or SANDBOX_PROJECT
     else:
-        endpoint = account.endpoint
+        endpoint, where = account.endpoint, account.host
     assert credential is not None  # noqa: S101 - one of the two is there
     project_id = project_id or credential.project_id
-    return Gateway(
-        http, endpoint=endpoint, project_id=project_id, credential=credential
+    ring = means.host.ring(f"{where}/{project_id}")
+    means.stack.enter_context(closing(ring))
+    pace = Pace(Rate(*rate), log=ring, clock=time.monotonic)
+    door = Door(f"{where}/{project_id}/{credential.identity}", means.host, pace)
+    gateway = Gateway(
+        means.http,
+        endpoint=endpoint,
+        project_id=project_id,
+        credential=credential,
+        door=door,
     )
-
-
-def _ring(
-    account: AccountSettings, host: HostFolder, state: StateFolder, project_id: str
-) -> Ring:
-    """One ring per endpoint and project, shared with this host's other processes."""
-    where = str(state.path) if account.endpoint == SANDBOX else account.host
-    return host.ring(f"{where}/{account.project_id or project_id}")
+    return gateway, door

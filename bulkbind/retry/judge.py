@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bulkbind.model import Cause, Reply, Scope
-from bulkbind.retry.table import OUR_CODES, RULES, Rule
+from bulkbind.retry.table import CREDENTIAL_CODES, OUR_CODES, RULES, Rule
 
 #: What a status means when the code says nothing; by hundreds where it is not here.
 _BY_STATUS = {
@@ -38,11 +38,26 @@ def classify(reply: Reply) -> Scope:
     return scope
 
 
+_NOBODY = 401
+
+
 def _by_status(reply: Reply) -> Scope:
     if not reply.status:
         return Scope.AMBIGUOUS if reply.left else Scope.TRANSIENT
     by_hundreds = _BY_HUNDREDS.get(reply.status // 100, Scope.GATEWAY)
     return _BY_STATUS.get(reply.status, by_hundreds)
+
+
+def refuses_credential(reply: Reply) -> bool:
+    """Tell whether a reply says that the credential itself is no good.
+
+    Asking again with it is useless, and five times lock an access key. Source:
+    apig-contract 4.4.
+    """
+    if not reply.status:
+        return False
+    code = canonical(reply.code)
+    return code in CREDENTIAL_CODES or (code not in RULES and reply.status == _NOBODY)
 
 
 def advise(code: str) -> str:

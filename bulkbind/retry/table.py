@@ -300,3 +300,16 @@ OUR_CODES: dict[str, Rule] = {
         "bind what should be there by a run of its own",
     ),
 }
+
+_NO_GOOD = frozenset(
+    {
+        "the token is missing, wrong or expired",
+        "the token has the wrong scope",
+        "the credential is refused",
+    }
+)
+
+#: Codes that refuse the credential itself.
+CREDENTIAL_CODES = frozenset(
+    code for code, rule in RULES.items() if rule.meaning in _NO_GOOD
+)
