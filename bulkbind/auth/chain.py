@@ -66,7 +66,9 @@ class Finder:
         for text in texts[1:]:
             check_text(text, label=texts.label)
         if texts.token:
-            return Token(Secret(texts.token), label=texts.label)
+            return Token(
+                Secret(texts.token), label=texts.label, project_id=texts.project_id
+            )
         return Key(
             texts.access,
             Secret(texts.secret),

@@ -50,11 +50,11 @@ class Token:
     Source: APIG, Authentication: Token-based.
     """
 
-    def __init__(self, secret: Secret, *, label: str) -> None:
+    def __init__(self, secret: Secret, *, label: str, project_id: str = "") -> None:
         self._secret = secret
         self.label = label
         self.identity = hashlib.sha256(secret.reveal().encode()).hexdigest()
-        self.project_id = ""
+        self.project_id = project_id
 
     def headers(self, request: Signable) -> Mapping[str, str]:  # noqa: ARG002
         """Return the header that carries the token."""

@@ -152,6 +152,8 @@ async def _draw(
     walked = await _walk(settings, run, progress, reader, to_be_sent=to_be_sent)
     manifest, planner = walked.manifest, walked.planner
     judge = reader if reader is not None and settings.live else None
+    is_bound_for = to_be_sent or judge is not None
+    projects = _projects(settings, planner, reader) if is_bound_for else {}
     counter = _Counting()
     found = None
     ledger = SqliteLedger.create(run.ledger, tool=f"bulkbind {installed_version()}")
@@ -160,10 +162,13 @@ async def _draw(
         if judge is None:
             ledger.put_batches(counter.count(planner.batches()))
         else:
-            found = await _judge(settings, run, planner, ledger, counter, judge)
-        if to_be_sent:
-            resolved = _resolve_projects(settings, planner.draft.targets)
-            planner.draft.targets[:] = resolved
+            found = await _judge(
+                settings, run, planner, ledger, counter, judge, projects
+            )
+        planner.draft.targets[:] = [
+            replace(target, project_id=projects.get(target.account, target.project_id))
+            for target in planner.draft.targets
+        ]
         ledger.put_plan(
             lanes=planner.draft.lanes,
             targets=planner.draft.targets,
@@ -231,13 +236,14 @@ async def _judge(
     ledger: SqliteLedger,
     counter: "_Counting",
     reader: Reader,
+    projects: Mapping[str, str],
 ) -> Found:
     """Read what is bound, and store every batch with what is known of it."""
     draft = planner.draft
     async with reader.survey(
         settings,
         lanes=draft.lanes,
-        projects=planner.projects,
+        projects=projects,
         rows=lambda: sound_rows(run.pin, draft.asides),
     ) as survey:
         await survey.learn_types(planner)
@@ -282,10 +288,25 @@ def put_judged(ledger: SqliteLedger, batch: Batch, fate: Fate, drawn: Drawn) -> 
         )
 
 
-def _resolve_projects(settings: JobSettings, targets: list[Target]) -> list[Target]:
-    """See that every account has a project; the sandbox takes any."""
-    sandboxed = {n for n, a in settings.accounts.items() if a.endpoint == SANDBOX}
-    lacking = sorted({t.account for t in targets if not t.project_id} - sandboxed)
+def _projects(
+    settings: JobSettings, planner: Planner, reader: Reader | None
+) -> dict[str, str]:
+    """See that every account has a project; the sandbox takes any.
+
+    Raises:
+        SettingsError: No project is known for an account.
+    """
+    credentials = reader.credentials if reader is not None else {}
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(account for account, _, _ in planner.gateways()):
+        account, credential = settings.accounts[name], credentials.get(name)
+        found[name] = (
+            account.project_id
+            or planner.projects.get(name, "")
+            or (credential.project_id if credential is not None else "")
+            or (SANDBOX_PROJECT if account.endpoint == SANDBOX else "")
+        )
+    lacking = sorted(name for name, project_id in found.items() if not project_id)
     if lacking:
         raise SettingsError(
             [
@@ -294,9 +315,7 @@ def _resolve_projects(settings: JobSettings, targets: list[Target]) -> list[Targ
                 for name in lacking
             ]
         )
-    return [
-        t if t.project_id else replace(t, project_id=SANDBOX_PROJECT) for t in targets
-    ]
+    return found
 
 
 class _Counting:

@@ -1,6 +1,8 @@
 """Several accounts in one manifest: each with its endpoint, credential and pace."""
 
 import csv
+import json
+import sys
 
 import pytest
 
@@ -125,3 +127,23 @@ def test_an_unknown_account_is_a_fault_of_its_line(bulkbind, folder, two):
 
     assert said.code == 2
     assert '"shop" is not an account of this job; known are' in said.err
+
+
+def test_a_project_may_come_with_the_credential(bulkbind, folder, state, two):
+    (one, mine), _ = two
+    printed = json.dumps({"token": "token-of-mine", "project_id": PROJECT})
+    command = json.dumps([sys.executable, "-c", f"print({printed!r})"])
+    with (folder / "apis.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(("instance_id", "plugin_id", "plugin_type", "env_id", "api_id"))
+        lines.writerows(row[:5] for row in mine)
+    (folder / "job.toml").write_text(
+        'manifest = "apis.csv"\n[defaults]\naccount = "shop"\n'
+        f'[accounts.shop]\nendpoint = "{one.url}"\ncredential_command = {command}\n'
+    )
+
+    said = bulkbind("run", "job.toml", "--rate", "unlimited")
+
+    assert said.code == 0
+    assert one.bound == {row.bound for row in mine}
+    assert {row["project_id"] for row in report_of(state)} == {PROJECT}
