@@ -18,6 +18,7 @@ from bulkbind.model import RecordKind
 from bulkbind.sandbox import SandboxOptions, parse_weather
 from bulkbind.settings import Overrides, revise
 from tests.drift import drift, rival
+from tests.engine.verify.conftest import MANY
 from tests.factories import (
     PROJECT,
     attach_as_somebody_else,
@@ -30,30 +31,6 @@ from tests.factories import (
 from tests.forbidding import forbidding
 
 ATTACHED = "attached_apis"
-
-
-#: Rows of two gateways.
-MANY = 60
-
-
-@pytest.fixture(autouse=True)
-def reads(live, monkeypatch):
-    """What runs do by default, but that nobody waits for lists that lag."""
-    monkeypatch.setenv("BULKBIND_RETRY_SECOND_LOOK", "0")
-
-
-@pytest.fixture
-def rows():
-    return bindings(MANY, gateways=2)
-
-
-@pytest.fixture
-def bound(bulkbind, folder, serve, remote, rows):
-    """Serve gateways on which a run has bound everything."""
-    manifest = write_manifest(folder / "apis.csv", rows)
-    with serve([*rows, *map(rival, rows)]) as served:
-        assert bulkbind("run", manifest, *remote(served)).code == 0
-        yield served
 
 
 def verified(state):

@@ -3,7 +3,6 @@
 import json
 
 import anyio
-import pytest
 
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import find_credentials
@@ -13,36 +12,12 @@ from bulkbind.job.reading import Surroundings
 from bulkbind.run import Halt
 from bulkbind.sandbox import SandboxOptions, parse_weather
 from bulkbind.settings import Overrides, revise
-from tests.drift import rival
+from tests.engine.verify.conftest import MANY
 from tests.factories import (
-    bindings,
     latest,
     report_of,
     write_manifest,
 )
-
-#: Rows of two gateways.
-MANY = 60
-
-
-@pytest.fixture(autouse=True)
-def reads(live, monkeypatch):
-    """What runs do by default, but that nobody waits for lists that lag."""
-    monkeypatch.setenv("BULKBIND_RETRY_SECOND_LOOK", "0")
-
-
-@pytest.fixture
-def rows():
-    return bindings(MANY, gateways=2)
-
-
-@pytest.fixture
-def bound(bulkbind, folder, serve, remote, rows):
-    """Serve gateways on which a run has bound everything."""
-    manifest = write_manifest(folder / "apis.csv", rows)
-    with serve([*rows, *map(rival, rows)]) as served:
-        assert bulkbind("run", manifest, *remote(served)).code == 0
-        yield served
 
 
 def verified(state):

@@ -3,30 +3,8 @@
 import pytest
 
 from tests.drift import detach_as_somebody_else, drift, rival
-from tests.factories import PROJECT, bindings, hex_id, runs_in, write_manifest
-
-#: Rows of two gateways.
-MANY = 60
-
-
-@pytest.fixture(autouse=True)
-def reads(live, monkeypatch):
-    """What runs do by default, but that nobody waits for lists that lag."""
-    monkeypatch.setenv("BULKBIND_RETRY_SECOND_LOOK", "0")
-
-
-@pytest.fixture
-def rows():
-    return bindings(MANY, gateways=2)
-
-
-@pytest.fixture
-def bound(bulkbind, folder, serve, remote, rows):
-    """Serve gateways on which a run has bound everything."""
-    manifest = write_manifest(folder / "apis.csv", rows)
-    with serve([*rows, *map(rival, rows)]) as served:
-        assert bulkbind("run", manifest, *remote(served)).code == 0
-        yield served
+from tests.engine.verify.conftest import MANY
+from tests.factories import PROJECT, hex_id, runs_in, write_manifest
 
 
 def same(served):
