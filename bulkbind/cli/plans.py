@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from bulkbind.cli.words import duration, rate, table
+from bulkbind.cli.words import count, duration, rate, table
 from bulkbind.job.planning import Plan
 from bulkbind.model import NAMED, Target
 from bulkbind.plan import Judged
@@ -41,7 +41,7 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += _requests_lines(plan)
     if plan.longest_lane:
         lines.append(
-            f"a gateway takes one attach at a time: {plan.longest_lane:,} requests on"
+            f"a gateway takes one attach at a time: {count(plan.longest_lane, 'request')} on"
             " the busiest one, one after another"
         )
     if plan.digest and not totals.untyped:
@@ -169,15 +169,15 @@ def _binding_counts(plan: Plan) -> list[tuple[str, int]]:
 def _requests_lines(plan: Plan) -> Iterator[str]:
     totals = plan.totals
     yield (
-        f"{totals.requests:,} requests to {totals.gateways:,} gateways,"
+        f"{count(totals.requests, 'request')} to {count(totals.gateways, 'gateway')},"
         f" {plan.average_fill:.1f} ids each on average;"
         f" at {rate(plan.rate)}: {duration(plan.eta_s)}"
     )
     if plan.found is not None:
-        yield f"{plan.reads:,} pages were read, in {duration(plan.found.seconds)}"
+        yield f"{count(plan.reads, 'page')} read, in {duration(plan.found.seconds)}"
     else:
         yield (
-            f"a run reads what is bound first: {plan.reads:,} pages or more, at"
+            f"a run reads what is bound first: {count(plan.reads, 'page')} or more, at"
             f" {rate(plan.rate)}: {duration(plan.reads_eta_s)}"
         )
 
@@ -218,11 +218,11 @@ def plan_markdown(plan: Plan) -> Iterator[str]:
     counts = [("in the manifest", totals.rows), *_binding_counts(plan)]
     counts += [("duplicates", totals.duplicates), ("superseded", totals.superseded)]
     counts.append(("invalid", totals.invalid))
-    for word, count in counts:
-        if count:
-            yield f"| {count:,} | {word} |"
+    for word, number in counts:
+        if number:
+            yield f"| {number:,} | {word} |"
     yield ""
-    yield f"{totals.requests:,} requests, {duration(plan.eta_s)} at {rate(plan.rate)}."
+    yield f"{count(totals.requests, 'request')}, {duration(plan.eta_s)} at {rate(plan.rate)}."
     if plan.digest:
         yield f"Digest `{plan.digest}`."
     replaced = _replacement_rows(plan)

@@ -10,7 +10,7 @@ import click
 
 from bulkbind.cli.words import duration
 from bulkbind.job.reading import Surroundings
-from bulkbind.model import Batch, Lane, LaneTally, Record, Scope, Stop
+from bulkbind.model import Action, Batch, Lane, LaneTally, Record, Scope, Stop
 from bulkbind.run import Observer
 
 #: Seconds between two plain lines.
@@ -46,10 +46,12 @@ class Counting(Observer):
         self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
     ) -> None:
         """Count an answer."""
-        del lane, batch, seconds
+        del lane, seconds
         self.requests += 1
         self._stamps.append(self._clock())
         self.done += len(answer.receipts.positions)
+        if batch.action is Action.DETACH and answer.scope is Scope.DONE:
+            self.done += len(answer.span)
         if answer.scope is Scope.ITEM and len(answer.span) == 1:
             self.failed += 1
             self.done += 1
@@ -70,6 +72,13 @@ class Counting(Observer):
         }.get(stop.scope, "run")
         name = f"{what} {stop.key}".strip()
         self.say(f"{name} stopped: {stop.code} {stop.message}")
+
+    def draining(self, reason: str) -> None:
+        """Say what the first signal does, and what a second one would do."""
+        self.say(
+            f"{reason}: what is out is awaited, then the run stops; once more stops it"
+            " now"
+        )
 
     @property
     def rate(self) -> float:

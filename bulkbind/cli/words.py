@@ -21,6 +21,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
+def count(number: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def duration(seconds: float) -> str:
     """Write seconds as people say them."""
     if seconds < 90:  # noqa: PLR2004 - "75 s" reads better than "1.3 min"

@@ -126,6 +126,11 @@ class Observers(Observer):
         for observer in self._observers:
             observer.request_settled(lane, batch, answer, seconds=seconds)
 
+    def draining(self, reason: str) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.draining(reason)
+
     def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
         """Pass it on."""
         for observer in self._observers:

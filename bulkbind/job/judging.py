@@ -9,7 +9,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ import anyio
 
 from bulkbind.auth import Credential
 from bulkbind.errors import CredentialsRejected
-from bulkbind.job.connecting import connect
+from bulkbind.job.connecting import Connections, connect
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.reading import Surroundings, read_tools
 from bulkbind.job.walking import gateway_of
@@ -246,6 +246,8 @@ class Reader:
     around: Surroundings
     looks_behind: bool = False
     """As ``Pictures`` takes it."""
+    opens: Callable[..., AbstractAsyncContextManager[Connections]] = connect
+    """Opens what is read with, as ``connect`` does; a simulator has wires of its own."""
 
     async def resolve(
         self,
@@ -287,7 +289,7 @@ class Reader:
             projects: As ``connect`` takes them.
             rows: As ``connect`` takes them.
         """
-        async with connect(
+        async with self.opens(
             settings,
             credentials=self.credentials,
             state=self.state,

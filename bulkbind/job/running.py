@@ -27,7 +27,7 @@ from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
 from bulkbind.live import Lists, Pictures
 from bulkbind.model import Lane, OurCode, RunState, Summary, Verdict
 from bulkbind.plan import OnReplace
-from bulkbind.run import ON_REPLACE, Engine, Halt, Leave
+from bulkbind.run import ON_REPLACE, Engine, Halt, Leave, Observer
 from bulkbind.settings import JobSettings
 
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
@@ -93,7 +93,8 @@ async def _verify(errand: Errand, around: Surroundings) -> None:
         state=errand.state,
         belongs_to_run=True,
     )
-    with _signals(check.halt, wanted=around.signals):
+    observer = Observers(around.observers)
+    with _signals(check.halt, observer, wanted=around.signals):
         await read_back(check, around=around)
 
 
@@ -144,26 +145,15 @@ async def _send(
         invocation = await executor.do(
             lambda ledger: _begin(ledger, errand, around.now(), connections.label)
         )
-        halt = Halt()
-        recorder = LedgerRecorder(executor)
-        count = partial(recorder.count_read, invocation)
-        engine = Engine(
-            attachers=connections.attachers,
-            turns=connections.turns,
-            recorder=recorder,
-            locks=connections.lock,
+        engine = engine_of(
+            errand,
+            ledger,
+            connections,
+            lanes=lanes,
+            recorder=LedgerRecorder(executor),
             observer=observer,
-            settings=engine_settings(
-                errand.settings,
-                take_failed=errand.take_failed,
-                looks_anew=errand.looks_anew,
-            ),
-            pictures=_pictures(errand, connections, lanes, halt, around, count),
-            leave=_leave(errand, ledger),
-            halt=halt,
             invocation=invocation,
-            now=around.now,
-            random=around.random,
+            around=around,
         )
         events.note("run_started", command=errand.command, invocation=invocation)
         observer.run_started(
@@ -171,7 +161,7 @@ async def _send(
         )
         open_lanes = set(await executor.do(lambda ledger: ledger.open_lanes()))
         patience.enter_context(_unhurried(wanted=around.signals))
-        with _signals(engine.halt, wanted=around.signals):
+        with _signals(engine.halt, observer, wanted=around.signals):
             to_do = [lane for lane in lanes if lane.no in open_lanes]
             if errand.looks_first:
                 await engine.look(to_do, targets=targets)
@@ -181,6 +171,51 @@ async def _send(
             lambda ledger: _end(ledger, invocation, around.now(), stopped_by)
         )
         events.note("run_ended", state=state, stopped_by=stopped_by)
+
+
+def engine_of(  # noqa: PLR0913 - a run is put together from all of these
+    errand: Errand,
+    ledger: Ledger,
+    connections: Connections,
+    *,
+    lanes: Sequence[Lane],
+    recorder: LedgerRecorder,
+    observer: Observer,
+    invocation: int,
+    around: Surroundings,
+) -> Engine:
+    """Put together what works a run's lanes.
+
+    Args:
+        errand: The run and how to go about it.
+        ledger: The run's, open.
+        connections: Open.
+        lanes: Every lane of the run, by number.
+        recorder: Writes to the ledger.
+        observer: Hears what happens.
+        invocation: Its number.
+        around: Clock and random source.
+    """
+    halt = Halt()
+    count = partial(recorder.count_read, invocation)
+    return Engine(
+        attachers=connections.attachers,
+        turns=connections.turns,
+        recorder=recorder,
+        locks=connections.lock,
+        observer=observer,
+        settings=engine_settings(
+            errand.settings,
+            take_failed=errand.take_failed,
+            looks_anew=errand.looks_anew,
+        ),
+        pictures=_pictures(errand, connections, lanes, halt, around, count),
+        leave=_leave(errand, ledger),
+        halt=halt,
+        invocation=invocation,
+        now=around.now,
+        random=around.random,
+    )
 
 
 def _begin(ledger: Ledger, errand: Errand, now: float, label: str) -> int:
@@ -235,7 +270,7 @@ def cap(limit: tuple[float, bool], *, bindings: int) -> int:
 
 
 @contextmanager
-def _signals(halt: Halt, *, wanted: bool) -> Iterator[None]:
+def _signals(halt: Halt, observer: Observer, *, wanted: bool) -> Iterator[None]:
     """While the block runs, SIGINT and SIGTERM drain; a second one stops now."""
     if not wanted:
         yield
@@ -245,7 +280,10 @@ def _signals(halt: Halt, *, wanted: bool) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def hear(name: str) -> None:
-        halt.stop(name, now=bool(halt.reason))
+        is_first = not halt.reason
+        halt.stop(name, now=not is_first)
+        if is_first:
+            observer.draining(name)
 
     before = {number: signal.getsignal(number) for number in _CAUGHT}
     for number in _CAUGHT:

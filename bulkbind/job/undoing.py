@@ -81,7 +81,7 @@ async def undo_run(
         JobBusy: Another process works on the job.
         RefusedForSafety: What was there before is not known of any row.
     """
-    settings = _settings(undone.facts(), change)
+    settings = undo_settings(undone.facts(), change)
     if options.dry_run:
         with tempfile.TemporaryDirectory(prefix="bulkbind-") as name:
             folder = Path(name)
@@ -120,7 +120,7 @@ async def undo_run(
     return Undone(plan=plan, outcome=outcome, hold=hold)
 
 
-def _settings(
+def undo_settings(
     facts: RunFacts, change: Callable[[JobSettings], JobSettings]
 ) -> JobSettings:
     """Return the settings of the run that undoes a run; no limit of a run applies."""

@@ -137,6 +137,9 @@ class Observer:
     def stopped(self, stop: Stop) -> None:
         """A target, lane, account or the run stops; its reason is durable."""
 
+    def draining(self, reason: str) -> None:
+        """A person stops the run: what is out is awaited, nothing more leaves."""
+
     def lane_done(self, lane: Lane) -> None:
         """A worker ends, for whatever reason."""
 

@@ -95,6 +95,7 @@ _REVISABLE = frozenset(
         "safety.on_replace",
         "safety.max_replace",
         "safety.verify",
+        "report.dir",
         "note",
     }
 )
@@ -113,8 +114,9 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
     others += [name for name, what in _fixed(overrides) if what]
     if others:
         problem = (
-            f"{', '.join(others)}: the plan stands, and only pace, retries, stop rules and note can"
-            " be given anew; start a new run to change it"
+            f"{', '.join(others)}: the plan stands, and only pace, retries, stop rules,"
+            " leave to displace, report folder and note can be given anew; start a new"
+            " run to change it"
         )
         raise SettingsError([problem])
     raw = _revisable(settings)
@@ -136,8 +138,16 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
         on_replace=OnReplace(job.safety.on_replace),
         max_replace=job.safety.max_replace,
         verify=job.safety.verify,
+        report_dir=_report_dir(settings, job.report.dir, given=given),
         note=job.note,
     )
+
+
+def _report_dir(settings: JobSettings, text: str, *, given: set[str]) -> Path | None:
+    """Return where reports go, too; what is given anew starts from here."""
+    if "report.dir" not in given:
+        return settings.report_dir
+    return Path.cwd() / text if text else None
 
 
 def _revisable(settings: JobSettings) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def test_a_signal_drains_what_is_out_and_resume_finishes(  # noqa: PLR0917
         assert served.bound == {row.bound for row in rows}
     assert said.code == code
     assert "Traceback" not in said.err
+    assert f"{number.name}: what is out is awaited" in said.err
     assert "bulkbind resume" in said.err
     # every answer was waited for and written down
     verdicts = Counter(row["verdict"] for row in report)
@@ -77,8 +78,8 @@ def test_a_signal_drains_what_is_out_and_resume_finishes(  # noqa: PLR0917
     assert len(journal) == 60
 
 
-def test_a_second_signal_stops_now_and_resume_finishes(
-    bulkbind, folder, state, serve, remote, rows
+def test_a_second_signal_stops_now_and_resume_finishes(  # noqa: PLR0917
+    bulkbind, folder, state, serve, remote, rows, live
 ):
     manifest = write_manifest(folder / "apis.csv", rows)
 

@@ -216,7 +216,7 @@ class Life:
         is_over, is_killed = self.is_over, not self._power.is_on
         ledger.watch(Power(loop, ending=BY_ITSELF), lambda _: None)
         self._body.server.leave(is_killed=is_killed)
-        _bury(loop)
+        bury(loop)
         ledger.close()
         self._clock.now, self._clock.loop = loop.now, None
         loop.close()
@@ -318,7 +318,7 @@ class Life:
             self._loop.call_at(later, lambda: halt.stop("SIGINT", now=True))
 
 
-def _bury(loop: SeededLoop) -> None:
+def bury(loop: SeededLoop) -> None:
     """End the tasks of an engine that has no power any more."""
     tasks = asyncio.all_tasks(loop)
     for task in tasks:

@@ -70,6 +70,8 @@ class Server:
         self.service: Service
         self.meddle: Callable[[MemoryWorld, Request, Seen], None] | None = None
         """What a test does to the world behind an answer's back."""
+        self.acted: Callable[[Request, bytes], None] | None = None
+        """Hears of a change that may have been made."""
 
     def start(self, options: SandboxOptions, *, now: float) -> None:
         """Let a gateway process begin; what was under way with another one is cut."""
@@ -152,6 +154,8 @@ class Server:
         seen = self.service.answer(visit, body=flight.body, now=now, now_ns=ns)
         self.service.leave(visit, seen, is_gone=flight.home is None)
         flight.seen = seen
+        if self.acted is not None and flight.request.method != "GET":
+            self.acted(flight.request, flight.body)
         if self.meddle is not None:
             self.meddle(self.world, flight.request, seen)
         if self._say:

@@ -34,8 +34,8 @@ class Known:
 
 
 @cache
-def _gateway_of(target: str) -> str:
-    route = find_route("POST", target)
+def _gateway_of(method: str, target: str) -> str:
+    route = find_route(method, target)
     assert route is not None
     return route.gateway
 
@@ -117,7 +117,7 @@ class Witness:
                 self._intended(known, record)
             elif record.kind is RecordKind.ANSWER:
                 self._answered(known, record)
-            else:
+            elif record.kind is RecordKind.READING:
                 self._read(known, record)
 
     def _intended(self, known: Known, intent: Record) -> None:
@@ -180,7 +180,7 @@ class Witness:
         """Hear that a request leaves (1) or is over for its client (-1)."""
         if request.method == "GET":
             return
-        gateway = _gateway_of(request.target)
+        gateway = _gateway_of(request.method, request.target)
         self._under_way[gateway] += change
         if change < 0:
             return
