@@ -48,7 +48,7 @@ def write_job(folder, two, *, rate=""):
 
 
 def verdicts_by_account(state):
-    found = {}
+    found: dict[str, set[tuple[str, str]]] = {}
     for row in report_of(state):
         found.setdefault(row["account"], set()).add((row["verdict"], row["cause"]))
     return found

@@ -96,8 +96,8 @@ def at_work(tmp_path, serve, remote):
                 manifest = write_manifest(folder / "apis.csv", rows_of_process(number))
                 command = ("run", manifest, *remote(served, rate=rate), *ONE_BY_ONE)
                 several.append(stack.enter_context(started(*command, folder=folder)))
-            # each is at its own gateway, and one of them at the shared one
-            until(lambda: served.requests["attach_apis"] == processes + 1)
+            # until its credential has proved good, each has one request out
+            until(lambda: served.requests["attach_apis"] == processes)
             door.open()
             yield served, several
 

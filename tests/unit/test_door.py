@@ -26,6 +26,12 @@ class Turns:
         self.taken += 1
         yield
 
+    def accepted(self) -> None:
+        """Nobody asks."""
+
+    def throttled(self, *, left_at, told, pause_s) -> None:
+        """Nobody asks."""
+
 
 @pytest.fixture
 def host(tmp_path):
