@@ -95,9 +95,7 @@ class Http:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._connections, ssl=trust()
-            ),
+            connector=aiohttp.TCPConnector(limit=self._connections, ssl=trust()),
             timeout=self._timeout,
             trust_env=False,
             auto_decompress=False,
@@ -161,7 +159,9 @@ class Http:
             ) as response:
                 content = await _read(response)
                 return Answer(
-                    response.status, _masked_headers(response, masks), masked(content, masks)
+                    response.status,
+                    _masked_headers(response, masks),
+                    masked(content, masks),
                 )
         except _NEVER_LEFT as error:
             raise NotSent(_describe(error, masks)) from error

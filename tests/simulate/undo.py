@@ -51,6 +51,10 @@ T = TypeVar("T")
 PATIENCE = 12
 
 
+#: Seconds after which a life is drained.
+LONGEST_S = 1800.0
+
+
 class Wrong(AssertionError):
     """A slot or a row is not what it should be."""
 
@@ -383,6 +387,8 @@ class Story:
                 loop.call_later(ending.after_s, self._power.cut)
             elif ending.how in {"drain", "now"}:
                 loop.call_later(ending.after_s, engine.halt.stop, "SIGINT")
+            # a gateway that says "too fast" for ever is waited for, for ever
+            loop.call_later(LONGEST_S, engine.halt.stop, "SIGINT")
             open_lanes = set(await executor.do(lambda ledger: ledger.open_lanes()))
             to_do = [lane for lane in lanes if lane.no in open_lanes]
             await engine.run(to_do, targets=targets)

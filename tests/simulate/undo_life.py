@@ -106,7 +106,7 @@ class Joint:
             attachers={
                 name: Gateway(
                     wire,
-                    endpoint=account.endpoint,
+                    endpoint="",
                     project_id=account.project_id,
                     credential=credential,
                     door=doors[name],
