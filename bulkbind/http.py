@@ -1,45 +1,23 @@
 """The one HTTP session: no redirects, bounded answers, foreign errors mapped.
 
 Redirects are never followed: aiohttp strips ``Authorization`` when the host changes,
-but not ``X-Auth-Token``. Proxies and netrc of the environment are not used. A server
-that echoes what proved who asks is not believed to be the last one to read it: the
-echo is masked before anybody sees the answer.
+but not ``X-Auth-Token``. Proxies and netrc of the environment are not used.
 """
 
-import re
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
 import aiohttp
 
-from bulkbind.errors import AnswerLost, NotSent, SettingsError
+from bulkbind.errors import AnswerLost, NotSent
 
 #: Largest answer that is read, in bytes; a full attach answer has about 171 kB.
 MAX_ANSWER = 8 * 1024 * 1024
 
 _CHUNK = 256 * 1024
-
-#: Headers whose values are secrets, and what of ``Authorization`` is one.
-_SECRET_HEADERS = frozenset({"authorization", "x-auth-token", "x-security-token"})
-_SECRET_PART = re.compile(r"(?:Access|Signature)=([^,\s]+)")
-
-#: Shorter values are words, not secrets: masking them would spoil answers.
-_SHORTEST_SECRET = 12
-
-
-#: Errors that say for sure that a request never left.
-_NEVER_LEFT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.InvalidURL,
-    aiohttp.NonHttpUrlClientError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +27,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-def trust(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Return what certificates are checked with: always, host name included.
-
-    Not ``ssl.create_default_context``: it obeys SSLKEYLOGFILE of the environment, and
-    whoever reads that file reads every token that was sent.
-
-    Args:
-        ca_file: Authorities to trust beside the system's, as PEM; None: no others.
-
-    Raises:
-        SettingsError: The file cannot be read, or holds no certificate.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_default_certs()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:  # SSLError is one, too
-            why = "no certificate in PEM is in it"
-            if not isinstance(error, ssl.SSLError):
-                why = f"it cannot be read: {error.strerror}"
-            problem = f"ca_file {ca_file}: {why}; name your authority's PEM file"
-            raise SettingsError([problem]) from error
-    return context
 
 
 class Http:
@@ -95,7 +46,9 @@ class Http:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections, ssl=trust()),
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, ssl=ssl.create_default_context()
+            ),
             timeout=self._timeout,
             trust_env=False,
             auto_decompress=False,
@@ -124,20 +77,8 @@ class Http:
         *,
         headers: Mapping[str, str],
         body: bytes | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-        proxy: str = "",
     ) -> Answer:
         """Send one request and read its whole answer.
-
-        Args:
-            method: HTTP method.
-            url: Where to, with its path as it is to be sent.
-            headers: Those whose values are secrets are masked in the answer.
-            body: None: none.
-            ssl_context: What the server's certificate is checked with; None: the
-                system's authorities.
-            proxy: Makes the connection, for https only: it sees no request. Empty:
-                none does.
 
         Raises:
             NotSent: No connection could be made; the request surely never left.
@@ -146,27 +87,17 @@ class Http:
         if self._session is None:
             message = "the session is not open"
             raise RuntimeError(message)
-        masks = tuple(_masks(headers))
         try:
             async with self._session.request(
-                method,
-                url,
-                headers=headers,
-                data=body,
-                allow_redirects=False,
-                ssl=ssl_context or True,
-                proxy=proxy if proxy and url.startswith("https:") else None,
+                method, url, headers=headers, data=body, allow_redirects=False
             ) as response:
-                content = await _read(response)
-                return Answer(
-                    response.status,
-                    _masked_headers(response, masks),
-                    masked(content, masks),
-                )
-        except _NEVER_LEFT as error:
-            raise NotSent(_describe(error, masks)) from error
+                return Answer(response.status, response.headers, await _read(response))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSent(_describe(error)) from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+            raise NotSent(_describe(error)) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise AnswerLost(_describe(error, masks)) from error
+            raise AnswerLost(_describe(error)) from error
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -180,51 +111,10 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _masks(headers: Mapping[str, str]) -> Iterator[bytes]:
-    """Yield the secrets of a request, in every spelling that an echo may have."""
-    for name, value in headers.items():
-        if name.lower() not in _SECRET_HEADERS:
-            continue
-        for secret in (value, *_SECRET_PART.findall(value)):
-            if len(secret) >= _SHORTEST_SECRET:
-                spellings = {secret, secret.replace("/", r"\/"), quote(secret, safe="")}
-                yield from (spelling.encode() for spelling in spellings)
-
-
-def masked(content: bytes, masks: Iterable[bytes]) -> bytes:
-    """Return what came from outside without the secrets that were sent there."""
-    for mask in masks:
-        if mask in content:
-            content = content.replace(mask, b"***")
-    return content
-
-
-def _masked_headers(
-    response: aiohttp.ClientResponse, masks: Iterable[bytes]
-) -> Mapping[str, str]:
-    headers = response.headers.copy()
-    for name, value in response.headers.items():
-        shown = masked(value.encode("utf-8", "surrogateescape"), masks)
-        headers[name] = shown.decode("utf-8", "surrogateescape")
-    return headers
-
-
-def _describe(error: BaseException, masks: Iterable[bytes]) -> str:
-    """Say what happened in words."""
+def _describe(error: BaseException) -> str:
+    """Say what happened in words; aiohttp's texts hold no headers."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "the connection could not be made in time"
     if isinstance(error, TimeoutError):
         return "no whole answer came in time"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return _distrusted(error)
-    text = str(error) or type(error).__name__
-    return masked(text.encode("utf-8", "backslashreplace"), masks).decode()
-
-
-def _distrusted(error: aiohttp.ClientConnectorCertificateError) -> str:
-    cause = error.certificate_error
-    why = getattr(cause, "verify_message", "") or str(cause)
-    return (
-        f"the certificate of {error.host} is not trusted: {why}; if an authority of"
-        " your own signed it, name its certificate as the account's ca_file"
-    )
+    return str(error) or type(error).__name__
