@@ -73,6 +73,7 @@ EXITS = """\
   2    usage, job file, manifest, credentials or endpoint wrong; nothing was sent
   3    some row was not sent: stopped or parked; `bulkbind resume` goes on
   4    refused for safety; nothing was sent
+  10   `plan --live --detailed-exitcode`: there is something to do
   75   another process works on the job
   130  SIGINT; 143 SIGTERM; `bulkbind resume` goes on"""
 

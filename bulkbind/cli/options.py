@@ -54,7 +54,7 @@ source = click.argument(
     "source", type=click.Path(path_type=Path, allow_dash=True), metavar="SOURCE"
 )
 
-run_name = click.argument("run_name", metavar="RUN", default="latest")
+run_name = click.argument("run_name", metavar="[RUN]", default="latest")
 
 state_dir = click.option(
     "--state-dir",

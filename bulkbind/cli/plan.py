@@ -11,7 +11,7 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.plans import plan_document, plan_lines, plan_markdown
-from bulkbind.errors import ManifestError, PlanConflict
+from bulkbind.errors import ManifestError, PlanConflict, SettingsError
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.planning import Plan
 from bulkbind.job.planrows import planned_rows
@@ -65,6 +65,9 @@ def command(
     shared = options.gather(source, **given)
     settings = shared.load()
     is_live = live if live is not None else output is not None and settings.live
+    if detailed_exitcode and not is_live:
+        problem = "--detailed-exitcode: what there is to do must be read; add --live"
+        raise SettingsError([problem])
     plan = show_plan(
         settings,
         live_from=shared.state if is_live else None,

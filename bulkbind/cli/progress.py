@@ -10,7 +10,16 @@ import click
 
 from bulkbind.cli.words import duration
 from bulkbind.job.reading import Surroundings
-from bulkbind.model import Action, Batch, Lane, LaneTally, Record, Scope, Stop
+from bulkbind.model import (
+    Action,
+    Batch,
+    Lane,
+    LaneTally,
+    Record,
+    Scope,
+    Settled,
+    Stop,
+)
 from bulkbind.run import Observer
 
 #: Seconds between two plain lines.
@@ -40,7 +49,7 @@ class Counting(Observer):
         self.run_id = run_id
         self.rows = sum(tally.rows for tally in tallies)
         self.failed = sum(tally.failed for tally in tallies)
-        self.done = self.failed + sum(tally.bound for tally in tallies)
+        self.done = sum(tally.settled for tally in tallies)
 
     def request_settled(
         self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
@@ -56,6 +65,14 @@ class Counting(Observer):
             self.failed += 1
             self.done += 1
         self.waits = ""
+        self.changed()
+
+    def rows_read(self, batch: Batch, gained: Settled) -> None:
+        """Count rows that a list answers; a detach was counted when it was sent."""
+        self.failed += gained.failed
+        self.done += gained.unchanged + gained.kept
+        if batch.action is Action.ATTACH:
+            self.done += gained.done + gained.failed
         self.changed()
 
     def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:

@@ -7,7 +7,7 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.words import table, why_unfinished
-from bulkbind.job.status import RunStatus, read_status
+from bulkbind.job.status import SETTLING, RunStatus, read_status
 
 
 @click.command("status")
@@ -31,32 +31,34 @@ def command(
 def _lines(status: RunStatus) -> list[str]:
     facts = status.facts
     why = why_unfinished(facts)
+    verdicts = status.verdicts
     counts = [
-        ("rows to send", status.rows),
-        ("bound", status.bound),
-        ("failed", status.failed),
-        ("not settled", status.rows - status.bound - status.failed),
-        ("set aside by the plan", status.set_aside),
+        ("bindings", status.rows),
+        *verdicts.items(),
+        ("not settled", status.rows - sum(verdicts.values())),
+        ("rows set aside by the plan", status.set_aside),
     ]
     lines = [
         f"run {facts.folder.id} of {facts.job}: {status.state}"
         + (f" ({why})" if why else ""),
         "",
     ]
-    lines += [f"  {count:>10,}  {name}" for name, count in counts]
+    lines += [f"  {count:>10,}  {name}" for name, count in counts if count]
     lines += ["", f"{status.requests:,} requests sent", ""]
     lanes = {lane.no: lane.gateway for lane in status.lanes}
     rows = [
         (
             lanes[tally.lane],
             f"{tally.settled_batches:,} of {tally.batches:,}",
-            f"{tally.bound:,}",
+            f"{tally.rows:,}",
+            f"{tally.settled:,}",
             f"{tally.failed:,}",
             status.parked.get(tally.lane, ""),
         )
         for tally in status.tallies
     ]
-    return lines + table(("gateway", "#batches", "#bound", "#failed", "stopped"), rows)
+    head = ("gateway", "#batches", "#bindings", "#settled", "#failed", "stopped")
+    return lines + table(head, rows)
 
 
 def _document(status: RunStatus) -> dict[str, object]:
@@ -69,8 +71,7 @@ def _document(status: RunStatus) -> dict[str, object]:
         "state": status.state,
         "stopped_by": facts.stopped_by,
         "rows": status.rows,
-        "bound": status.bound,
-        "failed": status.failed,
+        **status.verdicts,
         "set_aside": status.set_aside,
         "requests": status.requests,
         "lanes": [
@@ -78,8 +79,8 @@ def _document(status: RunStatus) -> dict[str, object]:
                 "gateway": lanes[tally.lane],
                 "batches": tally.batches,
                 "settled_batches": tally.settled_batches,
-                "bound": tally.bound,
-                "failed": tally.failed,
+                "rows": tally.rows,
+                **{verdict: getattr(tally, verdict) for verdict in SETTLING},
                 "stopped": status.parked.get(tally.lane, ""),
             }
             for tally in status.tallies

@@ -33,7 +33,7 @@ _SUFFIXES = frozenset({".toml", ".csv", ".tsv", ".json", ".jsonl", ".gz", ".zst"
 @click.argument(
     "what",
     type=click.Path(path_type=Path, allow_dash=True),
-    metavar="RUN|SOURCE",
+    metavar="[RUN|SOURCE]",
     default="latest",
 )
 @options.everywhere

@@ -8,7 +8,7 @@ from typing import Self
 
 from bulkbind.errors import StateError
 from bulkbind.log import event_logger
-from bulkbind.model import Batch, Lane, LaneTally, Record, Stop
+from bulkbind.model import Batch, Lane, LaneTally, Record, Settled, Stop
 from bulkbind.run import Observer
 
 
@@ -125,6 +125,11 @@ class Observers(Observer):
         """Pass it on."""
         for observer in self._observers:
             observer.request_settled(lane, batch, answer, seconds=seconds)
+
+    def rows_read(self, batch: Batch, gained: Settled) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.rows_read(batch, gained)
 
     def draining(self, reason: str) -> None:
         """Pass it on."""

@@ -108,6 +108,11 @@ class RunFacts:
         return self.meta.get("undoes", "")
 
     @property
+    def is_saved_plan(self) -> bool:
+        """True: the run carries out a saved plan, which may be an old one."""
+        return bool(self.meta.get("saved_plan"))
+
+    @property
     def is_unfinished(self) -> bool:
         """True: a resume has something to do."""
         return self.state not in {RunState.FINISHED, RunState.ABANDONED}

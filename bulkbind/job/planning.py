@@ -22,7 +22,7 @@ from bulkbind.job.judging import Drawn, Found, Reader, is_to_be_sent, records_of
 from bulkbind.job.walking import Walked, refuse, walk
 from bulkbind.ledger import SqliteLedger
 from bulkbind.manifest import Manifest
-from bulkbind.model import Batch, Lane, PlanTotals, Target
+from bulkbind.model import Batch, Lane, PlanTotals, Settled, Target
 from bulkbind.plan import Fate, Judged, OnReplace, Planner, What
 from bulkbind.settings import (
     SANDBOX,
@@ -279,13 +279,17 @@ def put_judged(ledger: SqliteLedger, batch: Batch, fate: Fate, drawn: Drawn) -> 
     for record in records_of(batch, fate, drawn):
         ledger.put_record(record)
     if not is_to_be_sent(fate):
-        many = len(batch.api_ids)
-        ledger.mark(
-            batch.id,
-            settled=True,
-            bound=many if fate.what is What.UNCHANGED else 0,
-            failed=many if fate.what is What.FAILED else 0,
-        )
+        ledger.mark(batch.id, _settled(fate, len(batch.api_ids)), settled=True)
+
+
+def _settled(fate: Fate, many: int) -> Settled:
+    match fate.what:
+        case What.UNCHANGED:
+            return Settled(unchanged=many)
+        case What.KEPT:
+            return Settled(kept=many)
+        case _:
+            return Settled(failed=many)
 
 
 def _projects(

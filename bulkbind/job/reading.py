@@ -28,7 +28,11 @@ class Surroundings:
 
 
 def engine_settings(
-    settings: JobSettings, *, take_failed: bool = False, looks_anew: bool = False
+    settings: JobSettings,
+    *,
+    take_failed: bool = False,
+    looks_first: bool = False,
+    looks_anew: bool = False,
 ) -> RunSettings:
     """Return how a job wants the engine to behave."""
     return RunSettings(
@@ -42,6 +46,7 @@ def engine_settings(
         take_failed=take_failed,
         max_failed=MaxFailed(*settings.max_failed) if settings.max_failed else None,
         live_max_age_s=settings.live_max_age_s,
+        looks_first=looks_first,
         looks_anew=looks_anew,
         rebind=settings.rebind,
     )

@@ -10,24 +10,20 @@ from dataclasses import dataclass
 from functools import partial
 
 from bulkbind.auth import Credential
-from bulkbind.errors import (
-    EndpointUnreachable,
-    RefusedForSafety,
-    RunInterrupted,
-    StateError,
-)
+from bulkbind.errors import RunInterrupted, StateError
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings, engine_settings, read_tools
+from bulkbind.job.refusing import cap, refuse_displacing, refuse_unreachable
 from bulkbind.job.reporting import Reported, write_run_reports
 from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
 from bulkbind.live import Lists, Pictures
-from bulkbind.model import Lane, OurCode, RunState, Summary, Verdict
+from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
-from bulkbind.run import ON_REPLACE, Engine, Halt, Leave, Observer
+from bulkbind.run import Engine, Halt, Leave, Observer
 from bulkbind.settings import JobSettings
 
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
@@ -50,7 +46,7 @@ class Errand:
     take_failed: bool = False
     """Send rows again that were refused."""
     looks_first: bool = False
-    """Look at everything before anything is sent: the plan may be an old one."""
+    """The plan was saved: look at everything before anything is sent."""
     looks_anew: bool = False
     """Read each target again right before its first batch."""
 
@@ -76,8 +72,8 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
         if not _has_sent(errand.run):
             raise
         raise RunInterrupted(errand.run.handle, error) from error
-    _refuse_unreachable(errand.run, reported.summary)
-    _refuse_displacing(errand.run, reported.summary)
+    refuse_unreachable(errand.run, reported.summary)
+    refuse_displacing(errand.run, reported.summary)
     return reported
 
 
@@ -163,8 +159,6 @@ async def _send(
         patience.enter_context(_unhurried(wanted=around.signals))
         with _signals(engine.halt, observer, wanted=around.signals):
             to_do = [lane for lane in lanes if lane.no in open_lanes]
-            if errand.looks_first:
-                await engine.look(to_do, targets=targets)
             await engine.run(to_do, targets=targets)
         stopped_by = engine.halt.reason
         state = await executor.do(
@@ -207,6 +201,7 @@ def engine_of(  # noqa: PLR0913 - a run is put together from all of these
         settings=engine_settings(
             errand.settings,
             take_failed=errand.take_failed,
+            looks_first=errand.looks_first,
             looks_anew=errand.looks_anew,
         ),
         pictures=_pictures(errand, connections, lanes, halt, around, count),
@@ -263,12 +258,6 @@ def _leave(errand: Errand, ledger: Ledger) -> Leave:
     return Leave(settings.on_replace, most - totals.get("replaced", 0))
 
 
-def cap(limit: tuple[float, bool], *, bindings: int) -> int:
-    """Return how many plug-ins ``max_replace`` lets a run displace."""
-    number, is_share = limit
-    return int(number * bindings) if is_share else int(number)
-
-
 @contextmanager
 def _signals(halt: Halt, observer: Observer, *, wanted: bool) -> Iterator[None]:
     """While the block runs, SIGINT and SIGTERM drain; a second one stops now."""
@@ -315,31 +304,3 @@ def _unhurried(*, wanted: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
-
-
-def _refuse_displacing(run: RunFolder, summary: Summary) -> None:
-    """Tell "nothing was sent, for safety" from "some was sent, and then it stopped"."""
-    if summary.stopped_by == ON_REPLACE and not summary.requests.sent:
-        message = (
-            "a plug-in that nobody gave leave to displace is bound by now, and nothing"
-            f" was sent; see `bulkbind report {run.handle}`, then plan again, or"
-            f" `bulkbind resume {run.handle}` with --set safety.on_replace=allow"
-        )
-        raise RefusedForSafety(message)
-
-
-def _refuse_unreachable(run: RunFolder, summary: Summary) -> None:
-    """Tell "nothing could be sent at all" from "some was sent"."""
-    unsent = summary.verdicts[Verdict.NOT_SENT]
-    if unsent and summary.codes.get(OurCode.NOT_REACHED) == unsent:
-        done = sum(
-            summary.verdicts[verdict]
-            for verdict in (Verdict.BOUND, Verdict.FAILED, Verdict.UNCONFIRMED)
-        )
-        if not done and not summary.stopped_by:
-            message = (
-                f"{summary.endpoint} cannot be reached, and nothing was sent; check"
-                " endpoint and network, then"
-                f" `bulkbind resume {run.handle}`"
-            )
-            raise EndpointUnreachable(message)

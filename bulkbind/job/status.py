@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from bulkbind.host import is_locked
 from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
 from bulkbind.ledger import SqliteLedger
-from bulkbind.model import Lane, LaneTally, RunState, Scope
+from bulkbind.model import Lane, LaneTally, RunState, Scope, Verdict
+
+#: Verdicts that a ledger counts while a run is at work.
+SETTLING = (
+    Verdict.BOUND,
+    Verdict.UNBOUND,
+    Verdict.UNCHANGED,
+    Verdict.KEPT,
+    Verdict.FAILED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +37,12 @@ class RunStatus:
         return sum(tally.rows for tally in self.tallies)
 
     @property
-    def bound(self) -> int:
-        """Rows that a receipt names."""
-        return sum(tally.bound for tally in self.tallies)
-
-    @property
-    def failed(self) -> int:
-        """Rows that were refused."""
-        return sum(tally.failed for tally in self.tallies)
+    def verdicts(self) -> dict[str, int]:
+        """Rows with an answer of their own, by what it is."""
+        return {
+            str(verdict): sum(getattr(tally, verdict) for tally in self.tallies)
+            for verdict in SETTLING
+        }
 
     @property
     def state(self) -> str:

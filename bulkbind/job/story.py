@@ -1,6 +1,5 @@
 """The story: read -> plan -> ledger -> run -> report, and the ways back into it."""
 
-import math
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -24,11 +23,11 @@ from bulkbind.job.locking import working_on
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
 from bulkbind.job.reading import Surroundings
+from bulkbind.job.refusing import refuse_replacements
 from bulkbind.job.reporting import Reported, write_run_reports
-from bulkbind.job.running import Errand, cap, carry_out
+from bulkbind.job.running import Errand, carry_out
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import RunState
-from bulkbind.plan import OnReplace
 from bulkbind.run import MAX_FAILED
 from bulkbind.settings import JobSettings
 
@@ -199,7 +198,7 @@ async def run_plan_file(
                     command="run",
                     credentials=credentials,
                     state=state,
-                    looks_first=settings.live,
+                    looks_first=True,
                 ),
                 around=around,
             )
@@ -215,14 +214,26 @@ def _adopt(
     run_id: str,
     change: Callable[[JobSettings], JobSettings],
 ) -> JobSettings:
-    """Unpack a saved plan and give it the id and the note of this run."""
+    """Unpack a saved plan and make it this run's.
+
+    What the plan saw says what it approves, and nothing else: every row is judged anew,
+    also those that had nothing to do then.
+    """
     run = open_plan(path, folder)
     with drafting(folder), closing(SqliteLedger.open(run.ledger)) as ledger:
         settings = change(thaw(ledger.meta()["settings"]))
         ledger.begin()
         ledger.put_meta(
-            {"run_id": run_id, "operator": operator(), "note": settings.note}
+            {
+                "run_id": run_id,
+                "operator": operator(),
+                "note": settings.note,
+                "saved_plan": path.name,
+                "reads": "0",
+                "seconds_reading": "0.0",
+            }
         )
+        ledger.reopen_judged()
         ledger.commit()
     return settings
 
@@ -278,6 +289,7 @@ async def _resume(
     *,
     failed: bool = False,
 ) -> Outcome:
+    facts = run.facts()
     reported = await carry_out(
         Errand(
             run=run,
@@ -286,7 +298,8 @@ async def _resume(
             credentials=credentials,
             state=state,
             take_failed=failed,
-            looks_anew=bool(run.facts().undoes),
+            looks_first=facts.is_saved_plan,
+            looks_anew=bool(facts.undoes),
         ),
         around=around,
     )
@@ -305,33 +318,6 @@ def _has_work(run: RunFolder, *, failed: bool) -> bool:
 def _reader(settings: JobSettings, state: StateFolder, around: Surroundings) -> Reader:
     credentials = find_credentials(settings, around.environ)
     return Reader(credentials=credentials, state=state, around=around)
-
-
-def refuse_replacements(settings: JobSettings, plan: Plan) -> None:
-    """Send nothing if the plan displaces more plug-ins than the job has leave to.
-
-    Raises:
-        RefusedForSafety: It does.
-    """
-    replaced = plan.totals.replaced
-    if not replaced or settings.on_replace is OnReplace.SKIP:
-        return
-    most = math.inf
-    if settings.on_replace is OnReplace.STOP:
-        most = 0
-    elif settings.max_replace is not None:
-        most = cap(settings.max_replace, bindings=plan.totals.bindings)
-    if replaced <= most:
-        return
-    allowed = "the job allows none" if not most else f"the job allows {most:,}"
-    message = (
-        f"{replaced:,} of {plan.totals.bindings:,} bindings would displace another"
-        f" plug-in of the same type, and {allowed}; nothing was sent."
-        " `bulkbind plan --live` lists them. To displace them, run with --on-replace"
-        " allow (and --max-replace N), or carry out a saved plan (`plan -o FILE.plan`);"
-        " to leave them as they are, run with --on-replace skip"
-    )
-    raise RefusedForSafety(message)
 
 
 def _expect(digest: str, expected: str) -> None:

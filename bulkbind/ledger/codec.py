@@ -89,6 +89,11 @@ def damaged(kind: str, key: object) -> str:
     )
 
 
+def batch_key(number: int, target: int, lane: int, action: str) -> str:
+    """Return what stands beside a batch's body, for its checksum."""
+    return f"{number}/{target}/{lane}/{action}"
+
+
 def encode_batch(batch: Batch) -> bytes:
     """Pack a batch's rows and ids."""
     return _ENCODER.encode(

@@ -2,7 +2,7 @@
 
 from bulkbind.ledger.executor import Executor
 from bulkbind.ledger.store import Ledger
-from bulkbind.model import Batch, Record, Stop
+from bulkbind.model import Batch, Record, Settled, Stop
 
 
 class LedgerRecorder:
@@ -33,24 +33,20 @@ class LedgerRecorder:
         """Write down that a request is about to leave."""
         await self._executor.do(lambda ledger: ledger.put_record(intent))
 
-    async def answer(
-        self, *records: Record, settled: bool, bound: int, failed: int
-    ) -> None:
+    async def answer(self, *records: Record, counts: Settled, settled: bool) -> None:
         """Write down what came back or was read, and where the batch stands now."""
 
         def write(ledger: Ledger) -> None:
             for record in records:
                 ledger.put_record(record)
             batch = records[0].batch
-            ledger.mark(batch, settled=settled, bound=bound, failed=failed)
+            ledger.mark(batch, counts, settled=settled)
 
         await self._executor.do(write)
 
-    async def mark(self, batch: int, *, bound: int, failed: int) -> None:
+    async def mark(self, batch: int, counts: Settled) -> None:
         """Write down that a batch was settled already."""
-        await self._executor.do(
-            lambda ledger: ledger.mark(batch, settled=True, bound=bound, failed=failed)
-        )
+        await self._executor.do(lambda ledger: ledger.mark(batch, counts, settled=True))
 
     async def stop(self, stop: Stop) -> None:
         """Write down why rows will have no answer of their own."""

@@ -34,7 +34,8 @@ CREATE INDEX batch_target ON batch (target, id);
 CREATE TABLE work (
     batch INTEGER PRIMARY KEY, lane INTEGER NOT NULL, target INTEGER NOT NULL,
     size INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
-    bound INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0, unchanged INTEGER NOT NULL DEFAULT 0,
+    kept INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
     poisoned INTEGER NOT NULL DEFAULT 0, seal INTEGER NOT NULL);
 CREATE INDEX work_open ON work (lane, batch) WHERE state < 2;
 CREATE INDEX work_poisoned ON work (lane, batch) WHERE poisoned > 0;
@@ -66,8 +67,8 @@ SEALED = {
         *("lane", "plugin_type"),
     ),
     "work": (
-        *("batch", "lane", "target", "size", "state", "bound", "failed"),
-        "poisoned",
+        *("batch", "lane", "target", "size", "state"),
+        *("done", "unchanged", "kept", "failed", "poisoned"),
     ),
     "aside": ("row", "verdict", "text"),
     "stop": ("scope", "key", "lifted", "crc"),
@@ -142,8 +143,9 @@ GET_RECORDS = (
 )
 GET_OPEN_LANES = "SELECT DISTINCT lane FROM work WHERE state < 2 ORDER BY lane"
 GET_TALLY = (
-    "SELECT lane, state, COUNT(*), SUM(size), SUM(bound), SUM(failed),"
-    f" MIN({_holds('work')}) FROM work GROUP BY lane, state"
+    "SELECT w.lane, action, state, COUNT(*), SUM(size), SUM(done), SUM(unchanged),"
+    f" SUM(kept), SUM(failed), MIN({_holds('work', 'w.')})"
+    " FROM work w JOIN batch b ON b.id = w.batch GROUP BY w.lane, action, state"
 )
 GET_WHY = "SELECT why, COUNT(*) FROM record WHERE kind = 'intent' GROUP BY why"
 GET_ASIDE_COUNTS = "SELECT verdict, COUNT(*) FROM aside GROUP BY verdict"
@@ -155,7 +157,8 @@ GET_POISONED = (
     "SELECT batch FROM work WHERE lane = ? AND poisoned > 0 ORDER BY batch LIMIT ?"
 )
 SET_WORK = (
-    f"UPDATE {_set('work', state='?1', bound='?2', failed='?3')} WHERE batch = ?4"
+    f"UPDATE {_set('work', state='?1', done='?2', unchanged='?3', kept='?4', failed='?5')}"
+    " WHERE batch = ?6"
 )
 FAIL_TARGET = (
     f"UPDATE {_set('work', state='2', failed='size')} WHERE target = ? AND state = 0"
@@ -169,6 +172,10 @@ GET_STOPS = (
 )
 LIFT_STOPS = f"UPDATE {_set('stop', lifted='1')} WHERE scope = 'target'"
 REOPEN_FAILED = f"UPDATE {_set('work', state='1', failed='0')} WHERE failed > 0"
+REOPEN_JUDGED = (
+    "DELETE FROM record WHERE kind = 'reading'",
+    f"UPDATE {_set('work', state='0', unchanged='0', kept='0', failed='0')}",
+)
 
 NEXT_INVOCATION = "SELECT COALESCE(MAX(no), 0) + 1 FROM invocation"
 PUT_INVOCATION = f"INSERT {_put('invocation')}"

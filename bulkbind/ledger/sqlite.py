@@ -7,12 +7,14 @@ corrupt a WAL before SQLite 3.51.3. Readers in other processes open it read-only
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from operator import add
 from pathlib import Path
 from typing import Any
 
 from bulkbind.errors import LedgerDamaged, LedgerFailed, LedgerMismatch
 from bulkbind.ledger import schema
 from bulkbind.ledger.codec import (
+    batch_key,
     check,
     checksum,
     damaged,
@@ -34,6 +36,7 @@ from bulkbind.ledger.sqlite_file import (
     refuse_foreign,
 )
 from bulkbind.model import (
+    Action,
     Aside,
     Batch,
     Invocation,
@@ -43,6 +46,7 @@ from bulkbind.model import (
     RecordKind,
     RunState,
     Scope,
+    Settled,
     Stop,
     Target,
     Verdict,
@@ -155,7 +159,7 @@ class SqliteLedger:
     def put_batches(self, batches: Iterable[Batch]) -> None:
         for batch in batches:
             body = encode_batch(batch)
-            key = _batch_key(batch.id, batch.target, batch.lane, batch.action)
+            key = batch_key(batch.id, batch.target, batch.lane, batch.action)
             crc = checksum("batch", key, body)
             self._db.execute(
                 schema.PUT_BATCH,
@@ -163,7 +167,7 @@ class SqliteLedger:
             )
             self._db.execute(
                 schema.PUT_WORK,
-                (batch.id, batch.lane, batch.target, len(batch.api_ids), 0, 0, 0, 0),
+                (batch.id, batch.lane, batch.target, len(batch.api_ids), *[0] * 6),
             )
 
     @mapped
@@ -253,18 +257,13 @@ class SqliteLedger:
     @mapped
     def tally(self) -> list[LaneTally]:
         tallies: dict[int, LaneTally] = {}
-        for lane, state, count, size, bound, failed in self._sealed(
-            "work", schema.GET_TALLY
-        ):
-            had = tallies.get(lane, LaneTally(lane, 0, 0, 0, 0, 0))
-            tallies[lane] = LaneTally(
-                lane,
-                had.batches + count,
-                had.settled_batches + (count if state == schema.SETTLED else 0),
-                had.rows + size,
-                had.bound + bound,
-                had.failed + failed,
-            )
+        rows = self._sealed("work", schema.GET_TALLY)
+        for lane, action, state, count, size, done, *others in rows:
+            settled = count if state == schema.SETTLED else 0
+            by_action = (done, 0) if action == Action.ATTACH else (0, done)
+            had = tallies.get(lane, LaneTally(lane, 0, 0, 0))[1:]
+            more = (count, settled, size, *by_action, *others)
+            tallies[lane] = LaneTally(lane, *map(add, had, more))
         return list(tallies.values())
 
     @mapped
@@ -314,16 +313,16 @@ class SqliteLedger:
     @mapped
     def start(self, *, command: str, operator: str, pid: int, at: float) -> int:
         (number,) = self._db.execute(schema.NEXT_INVOCATION).fetchone()
-        facts = (command, operator, pid, float(at), None, RunState.RUNNING, "", 0)
-        self._db.execute(schema.PUT_INVOCATION, (number, *facts))
+        facts = (number, command, operator, pid, float(at), None, RunState.RUNNING)
+        self._db.execute(schema.PUT_INVOCATION, (*facts, "", 0))
         return int(number)
 
     @mapped
     def end(
         self, invocation: int, *, at: float, state: RunState, stopped_by: str
     ) -> None:
-        facts = (float(at), state, stopped_by)
-        self._db.execute(schema.END_INVOCATION, (*facts, invocation))
+        facts = (float(at), state, stopped_by, invocation)
+        self._db.execute(schema.END_INVOCATION, facts)
 
     @mapped
     def add_reads(self, invocation: int, pages: int) -> None:
@@ -342,9 +341,9 @@ class SqliteLedger:
             self._db.execute(schema.SET_POISONED, (record.batch,))
 
     @mapped
-    def mark(self, batch: int, *, settled: bool, bound: int, failed: int) -> None:
+    def mark(self, batch: int, counts: Settled, *, settled: bool) -> None:
         state = schema.SETTLED if settled else schema.STARTED
-        self._db.execute(schema.SET_WORK, (state, bound, failed, batch))
+        self._db.execute(schema.SET_WORK, (state, *counts, batch))
 
     @mapped
     def put_stop(self, stop: Stop) -> None:
@@ -355,6 +354,11 @@ class SqliteLedger:
         )
         if stop.scope is Scope.TARGET:
             self._db.execute(schema.FAIL_TARGET, (int(stop.key),))
+
+    @mapped
+    def reopen_judged(self) -> None:
+        for statement in schema.REOPEN_JUDGED:
+            self._db.execute(statement)
 
     @mapped
     def reopen_failed(self) -> int:
@@ -380,7 +384,7 @@ class SqliteLedger:
 
     def _batch(self, row: tuple[int, int, int, str, bytes, int]) -> Batch:
         batch_id, target, lane, action, body, crc = row
-        sound = check("batch", _batch_key(batch_id, target, lane, action), body, crc)
+        sound = check("batch", batch_key(batch_id, target, lane, action), body, crc)
         return decode_batch(batch_id, target, lane, action, sound)
 
     @mapped
@@ -392,7 +396,3 @@ class SqliteLedger:
         batch, kind, why, body, crc = row
         sound = check("record", f"{batch}/{kind}/{why}", body, crc)
         return decode_record(batch, kind, sound)
-
-
-def _batch_key(number: int, target: int, lane: int, action: str) -> str:
-    return f"{number}/{target}/{lane}/{action}"

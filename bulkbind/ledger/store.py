@@ -15,6 +15,7 @@ from bulkbind.model import (
     LaneTally,
     Record,
     RunState,
+    Settled,
     Stop,
     Target,
     Verdict,
@@ -162,12 +163,16 @@ class Ledger(Protocol):
         """
         ...
 
-    def mark(self, batch: int, *, settled: bool, bound: int, failed: int) -> None:
+    def mark(self, batch: int, counts: Settled, *, settled: bool) -> None:
         """Note where a batch stands; a settled one is not opened again."""
         ...
 
     def put_stop(self, stop: Stop) -> None:
         """Append a stop; a target's fails its batches that were never sent."""
+        ...
+
+    def reopen_judged(self) -> None:
+        """Forget what a plan that was never run settled by what it read."""
         ...
 
     def reopen_failed(self) -> int:

@@ -29,6 +29,7 @@ from bulkbind.model.runs import LaneTally as LaneTally
 from bulkbind.model.runs import PlanTotals as PlanTotals
 from bulkbind.model.runs import Requests as Requests
 from bulkbind.model.runs import RunState as RunState
+from bulkbind.model.runs import Settled as Settled
 from bulkbind.model.runs import Summary as Summary
 from bulkbind.model.runs import Verification as Verification
 from bulkbind.model.words import DEFAULT_ACCOUNT as DEFAULT_ACCOUNT

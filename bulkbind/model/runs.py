@@ -26,6 +26,20 @@ class Invocation(NamedTuple):
     """Empty: nothing stopped it."""
 
 
+class Settled(NamedTuple):
+    """How many rows of a batch have an answer of their own, by what it is."""
+
+    done: int = 0
+    """Bound, or unbound if that was asked, by a request."""
+    unchanged: int = 0
+    kept: int = 0
+    failed: int = 0
+
+    def since(self, before: "Settled") -> "Settled":
+        """Return what came on top of an earlier count."""
+        return Settled(*(now - then for now, then in zip(self, before, strict=True)))
+
+
 class LaneTally(NamedTuple):
     """How far a lane is. Counts are of rows unless they say otherwise."""
 
@@ -33,8 +47,16 @@ class LaneTally(NamedTuple):
     batches: int
     settled_batches: int
     rows: int
-    bound: int
-    failed: int
+    bound: int = 0
+    unbound: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    failed: int = 0
+
+    @property
+    def settled(self) -> int:
+        """Rows that have an answer of their own."""
+        return self.bound + self.unbound + self.unchanged + self.kept + self.failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,13 +52,10 @@ class Engine:
     leave: Leave = field(default_factory=lambda: Leave(OnReplace.ALLOW, math.inf))
     """What may be displaced that no earlier picture showed."""
 
-    async def look(self, lanes: Sequence[Lane], *, targets: list[Target]) -> None:
-        """See what every open batch would displace, before anything is sent.
-
-        Raises:
-            LedgerFailed: The ledger cannot be written.
-        """
-        tools = self._tools()
+    async def _look(
+        self, lanes: Sequence[Lane], targets: list[Target], tools: Mapping[str, Tools]
+    ) -> None:
+        """See what every open batch would displace, before anything is sent."""
         for lane in lanes:
             with self.halt.now:
                 await look_ahead(lane, targets=targets, tools=tools[lane.account])
@@ -70,6 +67,8 @@ class Engine:
             LedgerFailed: The ledger cannot be written; what is out is abandoned.
         """
         tools = self._tools()
+        if self.settings.looks_first:
+            await self._look(lanes, targets, tools)
         try:
             with self.halt.now:
                 async with anyio.create_task_group() as group:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bulkbind.model import (
     NO_RECEIPTS,
+    Action,
     Batch,
     Cause,
     OurCode,
@@ -25,7 +26,8 @@ def judge_reply(batch: Batch, intent: Record, reply: Reply, *, at: float) -> Rec
     scope = classify(reply)
     unnamed = len(intent.span) - len(receipts.positions)
     code, message = reply.code, reply.message
-    if scope is Scope.DONE and unnamed and not code:
+    is_attach = batch.action is Action.ATTACH  # a detach has no receipts
+    if is_attach and scope is Scope.DONE and unnamed and not code:
         code = OurCode.NOT_NAMED
         message = f"the receipt leaves out {unnamed} of {len(intent.span)} APIs"
     return Record(

@@ -132,9 +132,7 @@ class LaneWorker:
             not_hints=frozenset({target.instance_id, target.plugin_id, target.env_id}),
         )
         if progress.is_settled:
-            await tools.recorder.mark(
-                batch.id, bound=progress.bound, failed=progress.failed
-            )
+            await tools.recorder.mark(batch.id, progress.settled)
             return
         if await self._prepare(progress, target):
             await self._work(progress)
@@ -208,20 +206,15 @@ class LaneWorker:
     ) -> tuple[Record, bool]:
         """Judge an answer and make it durable, whatever else happens."""
         tools = self._tools
-        before = (progress.bound, progress.failed)
+        before = progress.settled
         answer = judge_reply(progress.batch, intent, reply, at=tools.now())
         records = [answer, *judge_refusals(progress.batch, answer, reply)]
         steps = [progress.learn(record) for record in records]
         with anyio.CancelScope(shield=True):
             await tools.recorder.answer(
-                *records,
-                settled=progress.is_settled,
-                bound=progress.bound,
-                failed=progress.failed,
+                *records, counts=progress.settled, settled=progress.is_settled
             )
-        tools.limits.settle(
-            good=progress.bound - before[0], failed=progress.failed - before[1]
-        )
+        tools.limits.settle(progress.settled.since(before))
         tools.observer.request_settled(
             self._lane, progress.batch, answer, seconds=seconds
         )
@@ -367,10 +360,9 @@ class LaneWorker:
         if answer.scope is Scope.TARGET and not progress.unknown:
             # The stop has failed what was never sent; this batch was. What may have
             # been bound by an answer that was lost stays open for a resume.
-            failed = len(batch.api_ids) - progress.bound
-            await self._tools.recorder.mark(
-                batch.id, bound=progress.bound, failed=failed
-            )
+            counts = progress.settled
+            failed = len(batch.api_ids) - sum(counts) + counts.failed
+            await self._tools.recorder.mark(batch.id, counts._replace(failed=failed))
 
     async def _obey(self, stop: Stop) -> None:
         """Stop what a look at the gateway says must stop."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from bulkbind.model import Settled
 from bulkbind.run.halt import Halt
 
 #: A share of failed rows says nothing before so many rows are settled.
@@ -47,11 +48,12 @@ class Limits:
         if self.budget <= 0:
             self.halt.stop(RETRY_BUDGET)
 
-    def settle(self, *, good: int, failed: int) -> None:
-        """Count rows that have an answer of their own now; good ones earn retries."""
-        if good or failed:
+    def settle(self, gained: Settled) -> None:
+        """Count rows that have an answer of their own now; they earn retries."""
+        failed = gained.failed
+        if any(gained):
             self.budget = min(self._full, self.budget + 1)
-        self._settled += good + failed
+        self._settled += sum(gained)
         self._failed += failed
         rule = self.max_failed
         if failed and rule and rule.reached(failed=self._failed, settled=self._settled):

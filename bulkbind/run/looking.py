@@ -1,7 +1,8 @@
 """Before a batch's first request: what is there now, and may it be displaced?
 
 A picture older than the run allows is taken again, for rows that were never sent: one
-that was sent keeps its pre-image. Rows that have become so by themselves, or cannot be
+that was sent keeps its pre-image. What a saved plan saw only says what it approves,
+however young it is. Rows that have become so by themselves, or cannot be
 bound any more, leave their batch; batches are not cut again.
 """
 
@@ -73,7 +74,8 @@ class Looking:
         if tools.pictures is None or not positions:
             return None
         since = self._oldest(target)
-        if progress.pictured_at(positions) >= since:
+        first = 1 if tools.settings.looks_first else 0
+        if progress.pictured_at(positions, first=first) >= since:
             return None
         batch = progress.batch
         ids = [batch.api_ids[position] for position in positions]

@@ -89,13 +89,12 @@ async def write_readings(
     tools: Tools, progress: Progress, records: list[Record]
 ) -> None:
     """Make readings of one batch durable, and count what they settle."""
-    bound, failed = progress.bound, progress.failed
+    before = progress.settled
     for record in records:
         progress.learn(record)
-    await tools.recorder.answer(
-        *records,
-        settled=progress.is_settled,
-        bound=progress.bound,
-        failed=progress.failed,
-    )
-    tools.limits.settle(good=progress.bound - bound, failed=progress.failed - failed)
+    counts = progress.settled
+    await tools.recorder.answer(*records, counts=counts, settled=progress.is_settled)
+    gained = counts.since(before)
+    tools.limits.settle(gained)
+    if any(gained):
+        tools.observer.rows_read(progress.batch, gained)

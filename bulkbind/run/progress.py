@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from bulkbind.isolate import Search
-from bulkbind.model import Action, Batch, Record, RecordKind, Scope, Why
+from bulkbind.model import Action, Batch, Record, RecordKind, Scope, Settled, Why
 from bulkbind.verdict import stand
 
 
@@ -103,12 +103,18 @@ class Progress:
         attempts = self._standing.attempts
         return tuple(p for p in self.open if not attempts[p] or p in self._again)
 
-    def pictured_at(self, positions: Sequence[int]) -> float:
-        """Return when the oldest picture of some positions was taken; 0.0: never."""
+    def pictured_at(self, positions: Sequence[int], *, first: int) -> float:
+        """Return when the oldest picture of some positions was taken; 0.0: never.
+
+        Args:
+            positions: At least one.
+            first: Pictures of earlier invocations do not count.
+        """
         pictures = self._standing.pictures
-        if any(position not in pictures for position in positions):
+        taken = [pictures[p][0] for p in positions if p in pictures]
+        if len(taken) < len(positions) or any(one.invocation < first for one in taken):
             return 0.0
-        return min(pictures[position][0].at for position in positions)
+        return min(one.at for one in taken)
 
     def approved(self, position: int) -> str | None:
         """Return what a position may displace: what a picture showed; None: none did."""
@@ -116,14 +122,17 @@ class Progress:
         return self._standing.other(position) if position in pictures else None
 
     @property
-    def bound(self) -> int:
-        """Rows that a receipt names."""
-        return len(self._standing.bound)
-
-    @property
-    def failed(self) -> int:
-        """Rows that were refused on their own."""
-        return len(self._standing.failed)
+    def settled(self) -> Settled:
+        """Return how many ids have an answer of their own, by what it is."""
+        standing = self._standing
+        attempts = standing.attempts
+        unchanged = sum(not attempts[position] for position in standing.bound)
+        return Settled(
+            done=len(standing.bound) - unchanged,
+            unchanged=unchanged,
+            kept=len(standing.kept),
+            failed=len(standing.failed),
+        )
 
     @property
     def open(self) -> tuple[int, ...]:

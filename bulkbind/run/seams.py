@@ -15,6 +15,7 @@ from bulkbind.model import (
     LaneTally,
     Record,
     Reply,
+    Settled,
     Stop,
     Target,
 )
@@ -95,9 +96,7 @@ class Recorder(Protocol):
         """Write down that a request is about to leave."""
         ...
 
-    async def answer(
-        self, *records: Record, settled: bool, bound: int, failed: int
-    ) -> None:
+    async def answer(self, *records: Record, counts: Settled, settled: bool) -> None:
         """Write down what came back or was read, and where the batch stands now."""
         ...
 
@@ -105,7 +104,7 @@ class Recorder(Protocol):
         """Count a page of a list that was read."""
         ...
 
-    async def mark(self, batch: int, *, bound: int, failed: int) -> None:
+    async def mark(self, batch: int, counts: Settled) -> None:
         """Write down that a batch was settled already."""
         ...
 
@@ -130,6 +129,9 @@ class Observer:
         self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
     ) -> None:
         """The answer is durable; ``seconds`` is how long it took to come."""
+
+    def rows_read(self, batch: Batch, gained: Settled) -> None:
+        """Rows have an answer of their own by what a list says of them; durable."""
 
     def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
         """The lane will not send for some seconds."""
@@ -157,6 +159,8 @@ class RunSettings:
     """Rows that may be refused before the run stops; None: all may."""
     live_max_age_s: float = math.inf
     """How old a picture may be when its rows are sent."""
+    looks_first: bool = False
+    """Pictures of the plan only say what it approves; look before anything is sent."""
     looks_anew: bool = False
     """Also look when the lane comes to a target, however young the picture is."""
     rebind: bool = False

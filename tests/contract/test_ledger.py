@@ -28,6 +28,7 @@ from bulkbind.model import (
     RecordKind,
     RunState,
     Scope,
+    Settled,
     Stop,
     Target,
     Verdict,
@@ -235,7 +236,7 @@ def test_what_was_rolled_back_is_gone(planned):
     planned.begin()
     planned.put_record(intent(1))
     planned.put_meta({"note": "lost"})
-    planned.mark(2, settled=True, bound=2, failed=0)
+    planned.mark(2, Settled(done=2), settled=True)
     planned.rollback()
 
     assert list(planned.batches(0)) == [(batch(1), []), (batch(2), [])]
@@ -397,7 +398,7 @@ def test_open_batches_come_after_one_and_up_to_a_number(ledger):
 def test_a_settled_batch_is_not_opened_again(planned):
     with transaction(planned):
         planned.put_record(intent(1))
-        planned.mark(1, settled=True, bound=2, failed=0)
+        planned.mark(1, Settled(done=2), settled=True)
 
     assert opened(planned) == [2]
 
@@ -406,14 +407,14 @@ def test_a_batch_that_was_begun_stays_open(planned):
     with transaction(planned):
         planned.put_record(intent(1))
         planned.put_record(answer(1))
-        planned.mark(1, settled=False, bound=1, failed=0)
+        planned.mark(1, Settled(done=1), settled=False)
 
     assert opened(planned) == [1, 2]
 
 
 def test_a_lane_without_open_batches_is_not_open(planned):
     with transaction(planned):
-        planned.mark(3, settled=True, bound=1, failed=0)
+        planned.mark(3, Settled(done=1), settled=True)
 
     assert planned.open_lanes() == [0]
 
@@ -421,7 +422,7 @@ def test_a_lane_without_open_batches_is_not_open(planned):
 def test_the_tally_says_how_far_each_lane_is(planned):
     with transaction(planned):
         planned.put_record(intent(1))
-        planned.mark(1, settled=True, bound=1, failed=1)
+        planned.mark(1, Settled(done=1, failed=1), settled=True)
         planned.put_record(intent(3, (0,)))
 
     assert sorted(planned.tally()) == [
@@ -468,8 +469,8 @@ def test_the_stop_of_anything_else_closes_no_batch(planned, scope):
 
 def test_failed_batches_are_opened_again_and_counted(planned):
     with transaction(planned):
-        planned.mark(1, settled=True, bound=1, failed=1)
-        planned.mark(2, settled=True, bound=2, failed=0)
+        planned.mark(1, Settled(done=1, failed=1), settled=True)
+        planned.mark(2, Settled(done=2), settled=True)
         planned.put_stop(stop(Scope.TARGET, "1"))
         count = planned.reopen_failed()
 
@@ -490,7 +491,7 @@ def test_opening_the_failed_again_lifts_the_stops_of_targets_alone(planned):
 
 def test_nothing_failed_means_nothing_is_opened_again(planned):
     with transaction(planned):
-        planned.mark(1, settled=True, bound=2, failed=0)
+        planned.mark(1, Settled(done=2), settled=True)
         count = planned.reopen_failed()
 
     assert count == 0

@@ -109,7 +109,7 @@ def told(run: Path) -> tuple[Report, tuple[object, ...]]:
     """Return what report and status say."""
     write_run_reports(RunFolder(run))
     status = read_status(RunFolder(run))
-    counts = (status.state, status.rows, status.bound, status.failed, status.set_aside)
+    counts = (status.state, status.rows, status.verdicts, status.set_aside)
     return read_csv(run / "report.csv"), (*counts, tuple(status.tallies))
 
 

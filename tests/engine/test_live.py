@@ -121,10 +121,55 @@ def test_a_saved_plan_approves_no_others(bulkbind, folder, state, remote, occupi
     assert bulkbind("run", late, *remote(served)).code == 0
     served.forget()
 
-    said = bulkbind("run", "it.plan", "--set", "safety.live_max_age=0")
+    said = bulkbind("run", "it.plan")
 
     assert said.code == 4
+    assert rows[1].api_id in said.err
     assert not served.journal
+
+
+def test_a_saved_plan_run_twice_sends_nothing_twice(bulkbind, remote, occupied):
+    manifest, served, rows, _ = occupied
+    bulkbind("plan", manifest, *remote(served), "-o", "it.plan")
+    bulkbind("run", "it.plan")
+    served.forget()
+
+    said = bulkbind("run", "it.plan", "--json")
+
+    assert said.code == 0
+    assert said.json["verdicts"]["unchanged"] == len(rows)
+    assert not served.journal
+
+
+def test_what_was_so_when_a_plan_was_saved_is_looked_at_again(
+    bulkbind, folder, serve, remote
+):
+    rows = bindings(40)
+    manifest = write_manifest(folder / "apis.csv", rows)
+    drifted = write_manifest(folder / "drift.csv", rows[:10])
+
+    with serve(rows) as served:
+        bulkbind("run", manifest, *remote(served))
+        bulkbind("plan", manifest, *remote(served), "-o", "it.plan")
+        bulkbind("run", drifted, "--unbind", *remote(served))
+        said = bulkbind("run", "it.plan", "--json")
+
+    assert said.code == 0
+    assert said.json["verdicts"]["bound"] == 10
+    assert said.json["verdicts"]["unchanged"] == 30
+    assert served.bound == {row.bound for row in rows}
+
+
+def test_a_saved_plan_counts_its_own_reads_alone(bulkbind, folder, serve, remote):
+    rows = bindings(40)
+    manifest = write_manifest(folder / "apis.csv", rows)
+
+    with serve(rows) as served:
+        planned = bulkbind("plan", manifest, *remote(served), "--live", "--json")
+        bulkbind("plan", manifest, *remote(served), "-o", "it.plan")
+        said = bulkbind("run", "it.plan", "--json")
+
+    assert said.json["requests"]["reads"] == planned.json["reads"]
 
 
 def test_an_offline_plan_approves_none(bulkbind, remote, occupied):
@@ -346,3 +391,22 @@ def test_pages_smaller_than_asked_for_are_read_to_the_end(
         said = bulkbind("run", manifest, *remote(served), "--json")
 
     assert said.json["verdicts"]["unchanged"] == 700
+
+
+def test_status_counts_by_verdict(bulkbind, remote, occupied):
+    manifest, served, rows, rivals = occupied
+    bulkbind("run", manifest, *remote(served), "--on-replace", "skip")
+    skipped = bulkbind("status", "--json").json
+    bulkbind("run", manifest, *remote(served), "--on-replace", "allow")
+    again = bulkbind("status", "--json").json
+    bulkbind("run", manifest, "--unbind", *remote(served))
+    unbound = bulkbind("status", "--json").json
+
+    free = len(rows) - len(rivals)
+    names = ("bound", "unbound", "unchanged", "kept", "failed")
+    assert [[said[name] for name in names] for said in (skipped, again, unbound)] == [
+        [free, 0, 0, len(rivals), 0],
+        [len(rivals), 0, free, 0, 0],
+        [0, len(rows), 0, 0, 0],
+    ]
+    assert "not settled" not in bulkbind("status").out

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from tests.simulate import Told, tell
 from tests.simulate.lost import lose
+from tests.simulate.undo_story import tell_undo
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,13 +18,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--verbose", action="store_true", help="tell the whole story")
+    parser.add_argument("--undo", action="store_true", help="look first; then undo it")
     parser.add_argument("--lost-answers", type=int, help="lose so many, and show them")
     wanted = parser.parse_args(arguments)
     if wanted.lost_answers is not None:
         return _lost(wanted.lost_answers)
+    seeds = range(wanted.first, wanted.first + wanted.seeds)
     if wanted.seed is not None:
-        return _one(wanted.seed, verbose=wanted.verbose)
-    return _many(range(wanted.first, wanted.first + wanted.seeds))
+        teller = tell_undo if wanted.undo else tell
+        return _one(teller(wanted.seed, verbose=wanted.verbose))
+    return _many_undone(seeds) if wanted.undo else _many(seeds)
 
 
 def _say(text: str) -> None:
@@ -31,8 +35,7 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _one(seed: int, *, verbose: bool) -> int:
-    told = tell(seed, verbose=verbose)
+def _one(told: Told) -> int:
     _say("\n".join(told.lines))
     _say("\n".join(f"WRONG {wrong}" for wrong in told.wrongs) or "all well")
     return bool(told.wrongs)
@@ -56,10 +59,7 @@ def _many(seeds: Iterable[int]) -> int:
     for done, seed in enumerate(seeds, start=1):
         told = tell(seed)
         _add(told, sums, faults)
-        if told.wrongs:
-            bad += 1
-            _say(f"seed {seed}: {len(told.wrongs)} wrong; the first: {told.wrongs[0]}")
-            _say(f"    python -m tests.simulate --seed {seed} --verbose")
+        bad += _complain(told)
         if done % 500 == 0:
             sys.stderr.write(f"{done} seeds, {time.monotonic() - began:.0f} s\n")
     seconds = time.monotonic() - began
@@ -72,6 +72,33 @@ def _many(seeds: Iterable[int]) -> int:
     )
     told_of = (f"{name} {many:,}" for name, many in faults.most_common())
     _say(f"faults: {', '.join(told_of)}")
+    return bool(bad)
+
+
+def _complain(told: Told, *, flag: str = "") -> bool:
+    """Say what is wrong with a seed, and how to see it again."""
+    if told.wrongs:
+        wrongs = f"{len(told.wrongs)} wrong; the first: {told.wrongs[0]}"
+        _say(f"seed {told.seed}: {wrongs}")
+        _say(f"    python -m tests.simulate {flag}--seed {told.seed} --verbose")
+    return bool(told.wrongs)
+
+
+def _many_undone(seeds: Iterable[int]) -> int:
+    began = time.monotonic()
+    counts: Counter[str] = Counter()
+    bad = 0
+    for done, seed in enumerate(seeds, start=1):
+        told = tell_undo(seed)
+        counts += told.counts
+        counts.update(
+            seeds=1, lives=told.lives, kills=told.kills, changes=told.requests
+        )
+        bad += _complain(told, flag="--undo ")
+        if done % 100 == 0:
+            sys.stderr.write(f"{done} seeds, {time.monotonic() - began:.0f} s\n")
+    figures = ", ".join(f"{name} {many:,}" for name, many in sorted(counts.items()))
+    _say(f"{bad} wrong in {time.monotonic() - began:.0f} s: {figures}")
     return bool(bad)
 
 

@@ -10,6 +10,9 @@ from bulkbind.sandbox.lag import WHOLE
 from bulkbind.sandbox.routes import find_route
 from bulkbind.sandbox.world import ApiChoice, Binding
 
+#: Seconds within which nobody can tell what came first.
+TICK_S = 1e-3
+
 
 class Slot(NamedTuple):
     """One plug-in type of an API in an environment."""
@@ -147,7 +150,7 @@ class Chronicle:
     def since(self, slot: Slot, at: float) -> list[Change]:
         """Return what changed at a time or later."""
         changes = self._changes.get(slot, [])
-        return changes[bisect_right(changes, at, key=lambda one: one.at - 1e-6) :]
+        return changes[bisect_right(changes, at, key=lambda one: one.at + TICK_S) :]
 
     def values(self, slot: Slot, *, since: float) -> set[str]:
         """Return everybody who held a slot at a time or later."""

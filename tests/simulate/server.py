@@ -75,7 +75,7 @@ class Server:
 
     def start(self, options: SandboxOptions, *, now: float) -> None:
         """Let a gateway process begin; what was under way with another one is cut."""
-        for flight in list(self.flights):
+        for flight in self._in_order():
             self._land(flight)
         if hasattr(self, "service"):
             self._retired.append(self.service)
@@ -95,7 +95,7 @@ class Server:
     def enter(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let what is under way go on in a loop."""
         self._loop = loop
-        for flight in sorted(self.flights, key=lambda flight: flight.due):
+        for flight in sorted(self._in_order(), key=lambda flight: flight.due):
             flight.timer = loop.call_at(flight.due, flight.step, flight)
 
     def leave(self, *, is_killed: bool) -> None:
@@ -103,7 +103,7 @@ class Server:
 
         A request that was still on its way there may be lost with its client.
         """
-        for flight in list(self.flights):
+        for flight in self._in_order():
             if flight.timer is not None:
                 flight.timer.cancel()
             flight.home = None
@@ -112,6 +112,10 @@ class Server:
                     self._say(f"lost on its way: {flight.request.request_id}")
                 self.flights.discard(flight)
         self._loop = None
+
+    def _in_order(self) -> list[Flight]:
+        """Return what is under way in the order of leaving: a set has none."""
+        return sorted(self.flights, key=lambda one: int(one.request.request_id[1:]))
 
     # --- a flight --------------------------------------------------------------------
 

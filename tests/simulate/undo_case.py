@@ -77,17 +77,19 @@ def draw_undo_case(seed: int) -> UndoCase:
         unpublished=0 if is_clean else chance.randint(0, len(rows) // 6),
         endings=(),
     )
+    action = Action.DETACH if chance.random() < 0.15 else Action.ATTACH
     policy = chance.choice((*["allow"] * 7, "skip", "skip", "stop"))
+    is_blind = chance.random() < 0.03 and action is Action.ATTACH
     is_calm = case.options.weather == CALM
     return UndoCase(
         case=case,
         rows=rows,
         ground=beside,
         held=held,
-        action=Action.DETACH if chance.random() < 0.15 else Action.ATTACH,
-        on_replace=OnReplace(policy),
-        rebind=chance.random() < 0.1,
-        is_blind=chance.random() < 0.02,
+        action=action,
+        on_replace=OnReplace("allow" if is_blind else policy),
+        rebind=chance.random() < 0.1 and action is Action.ATTACH,
+        is_blind=is_blind,
         live_max_age_s=chance.choice((900.0, 900.0, 30.0, 1.0)),
         second_look_s=chance.choice((4.0, 10.0)),
         edits=tuple(_edits(chance, ground, rows, held)),

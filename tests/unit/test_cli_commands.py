@@ -76,6 +76,28 @@ def test_plan_shows_targets_requests_and_digest_and_warns_that_it_is_blind(
     assert not state.exists()
 
 
+def test_a_detailed_exit_code_is_refused_where_nothing_is_read(bulkbind, manifest):
+    said = bulkbind("plan", manifest, "--detailed-exitcode")
+
+    assert said.code == 2
+    assert not said.out
+    assert "add --live" in said.err
+
+
+@pytest.mark.parametrize("command", ["status", "report", "verify"])
+def test_help_shows_that_a_run_need_not_be_named(bulkbind, command):
+    usage = bulkbind(command, "--help").out.splitlines()[0]
+
+    assert "[RUN" in usage
+
+
+def test_the_exit_code_of_a_plan_with_something_to_do_is_explained(bulkbind):
+    said = bulkbind("explain", "10")
+
+    assert said.code == 0
+    assert "--detailed-exitcode" in said.out
+
+
 def test_plan_as_json_is_one_document_on_standard_output(bulkbind, manifest):
     for options in (("--json",), ("--format", "json")):
         plan = bulkbind("plan", manifest, *options).json

@@ -81,7 +81,10 @@ def test_a_kill_anywhere_and_answers_that_are_of_no_id_change_no_request(
         progress.learn(records[-1])
 
     check(gateway, size=size)
-    assert (progress.bound, progress.failed) == (size - len(bad), len(bad))
+    assert (progress.settled.done, progress.settled.failed) == (
+        size - len(bad),
+        len(bad),
+    )
 
 
 def test_a_message_s_ids_are_checked_first():
@@ -126,7 +129,9 @@ def test_what_a_list_ends_is_not_asked_for_and_the_rest_goes_together(scope, nam
 
     assert progress.learn(reading((0, 7), scope, named=named))
     assert progress.ask() == (1, 2, 3, 4, 5, 6, 8)
-    assert (progress.bound, progress.failed) == ((2, 0) if named else (0, 2))
+    assert (progress.settled.done, progress.settled.failed) == (
+        (2, 0) if named else (0, 2)
+    )
 
 
 def test_what_was_sent_and_is_neither_yes_nor_no_is_unknown():

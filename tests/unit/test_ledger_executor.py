@@ -9,7 +9,7 @@ import pytest
 
 from bulkbind.errors import LedgerFailed
 from bulkbind.ledger import InlineExecutor, LedgerRecorder, SqliteLedger, ThreadExecutor
-from bulkbind.model import Scope
+from bulkbind.model import Scope, Settled
 from tests.contract.test_ledger import answer, batch, intent, stop
 
 
@@ -233,14 +233,14 @@ async def test_an_intent_is_written_down(recorder, ledger):
 
 
 async def test_an_answer_is_written_down_with_where_the_batch_stands(recorder, ledger):
-    await recorder.answer(answer(1), settled=True, bound=2, failed=0)
+    await recorder.answer(answer(1), counts=Settled(done=2), settled=True)
 
     assert next(ledger.batches(0))[1] == [answer(1)]
     assert [b.id for b, _ in ledger.open_batches(0, after=0, limit=9)] == [2]
 
 
 async def test_a_batch_that_was_settled_already_is_marked(recorder, ledger):
-    await recorder.mark(2, bound=1, failed=1)
+    await recorder.mark(2, Settled(done=1, failed=1))
 
     assert [b.id for b, _ in ledger.open_batches(0, after=0, limit=9)] == [1]
 

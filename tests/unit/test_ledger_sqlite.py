@@ -237,7 +237,7 @@ def test_any_changed_byte_of_a_body_is_seen(path, table, where):
         ("target", "plugin_id = 'other'"),
         ("batch", "action = 'detach'"),
         ("batch", "target = 2 WHERE id = 1"),
-        ("work", "bound = 1 WHERE batch = 1"),
+        ("work", "done = 1 WHERE batch = 1"),
         ("aside", "verdict = 'invalid'"),
         ("stop", "key = '1'"),
         ("invocation", "state = 'finished'"),

@@ -50,7 +50,7 @@ def readings(scene: Scene, number: int = 0) -> list[Record]:
 
 def seen(progress: Progress) -> tuple[int, int, int]:
     """Return how many ids are bound, failed and unknown."""
-    return progress.bound, progress.failed, len(progress.unknown)
+    return progress.settled.done, progress.settled.failed, len(progress.unknown)
 
 
 # --- what is there --------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_a_list_that_is_odd_proves_no_absence_whichever_it_is(tmp_path, odd_one)
         await look(scene, doubts, progress)
         scene.way.change(odd if odd_one == 2 else CALM)
         await doubts.second_look([scene.target])
-        return progress.failed, len(progress.unknown) >= 3
+        return progress.settled.failed, len(progress.unknown) >= 3
 
     assert play(tmp_path, story) == (0, True)
 

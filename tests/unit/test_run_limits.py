@@ -5,6 +5,7 @@ A halt needs a running loop, so most of these tests are coroutines.
 
 import pytest
 
+from bulkbind.model import Settled
 from bulkbind.run import Halt, MaxFailed
 from bulkbind.run.limits import ENOUGH_ROWS, MAX_FAILED, RETRY_BUDGET, Limits
 
@@ -36,7 +37,7 @@ async def test_an_answer_that_settles_rows_earns_one_retry_however_many_they_are
 ):
     counted = limits(budget=10)
     retry(counted, times=5)
-    counted.settle(good=good, failed=failed)
+    counted.settle(Settled(done=good, failed=failed))
 
     assert retry(counted, times=5) == ""
     assert retry(counted, times=1) == RETRY_BUDGET
@@ -45,7 +46,7 @@ async def test_an_answer_that_settles_rows_earns_one_retry_however_many_they_are
 async def test_an_answer_that_settles_nothing_earns_nothing():
     counted = limits(budget=10)
     retry(counted, times=5)
-    counted.settle(good=0, failed=0)
+    counted.settle(Settled())
 
     assert retry(counted, times=5) == RETRY_BUDGET
 
@@ -53,7 +54,7 @@ async def test_an_answer_that_settles_nothing_earns_nothing():
 async def test_good_answers_never_earn_more_than_the_whole_budget():
     counted = limits(budget=3)
     for _ in range(100):
-        counted.settle(good=500, failed=0)
+        counted.settle(Settled(done=500))
 
     assert retry(counted, times=3) == RETRY_BUDGET
 
@@ -85,41 +86,41 @@ def test_too_many_rows_are_more_than_the_number_or_the_share_of_enough(
 
 async def test_refused_rows_add_up_over_answers_until_the_run_stops():
     counted = limits(max_failed=MaxFailed(5))
-    counted.settle(good=100, failed=3)
-    counted.settle(good=100, failed=2)
+    counted.settle(Settled(done=100, failed=3))
+    counted.settle(Settled(done=100, failed=2))
     before = counted.halt.reason
-    counted.settle(good=0, failed=1)
+    counted.settle(Settled(failed=1))
 
     assert (before, counted.halt.reason) == ("", MAX_FAILED)
 
 
 async def test_a_share_is_judged_by_what_this_invocation_settled():
     counted = limits(max_failed=MaxFailed(0.5, is_share=True))
-    counted.settle(good=0, failed=ENOUGH_ROWS - 1)
+    counted.settle(Settled(failed=ENOUGH_ROWS - 1))
     before = counted.halt.reason
-    counted.settle(good=0, failed=1)
+    counted.settle(Settled(failed=1))
 
     assert (before, counted.halt.reason) == ("", MAX_FAILED)
 
 
 async def test_only_a_refused_row_ever_stops_by_the_share():
     counted = limits(max_failed=MaxFailed(0.5, is_share=True))
-    counted.settle(good=0, failed=ENOUGH_ROWS - 1)
-    counted.settle(good=2, failed=0)
+    counted.settle(Settled(failed=ENOUGH_ROWS - 1))
+    counted.settle(Settled(done=2))
 
     assert counted.halt.reason == ""
 
 
 async def test_without_the_rule_any_number_of_rows_may_be_refused():
     counted = limits()
-    counted.settle(good=0, failed=1_000_000)
+    counted.settle(Settled(failed=1_000_000))
 
     assert counted.halt.reason == ""
 
 
 async def test_the_first_reason_to_stop_is_the_one_that_is_told():
     counted = limits(budget=1, max_failed=MaxFailed(0))
-    counted.settle(good=0, failed=1)
+    counted.settle(Settled(failed=1))
     counted.retry()
 
     assert counted.halt.reason == MAX_FAILED

@@ -50,7 +50,7 @@ def test_a_batch_that_was_taken_has_nothing_left():
     progress = told(intent(ALL), taken(ALL))
 
     assert progress.ask() == ()
-    assert (progress.bound, progress.failed) == (4, 0)
+    assert (progress.settled.done, progress.settled.failed) == (4, 0)
 
 
 def test_ids_that_a_receipt_leaves_out_are_sent_again_without_the_others():
@@ -98,7 +98,7 @@ def test_an_id_that_is_refused_alone_is_done():
     progress.leave(intent((0,)))
 
     assert progress.learn(refused((0,)))
-    assert progress.failed == 1
+    assert progress.settled.failed == 1
     assert progress.ask()[0] == 1
 
 
@@ -158,7 +158,7 @@ def test_ids_that_were_refused_are_left_alone():
     progress = told(*FAILED_AND_BOUND)
 
     assert progress.ask() == ()
-    assert (progress.bound, progress.failed) == (2, 2)
+    assert (progress.settled.done, progress.settled.failed) == (2, 2)
 
 
 def test_ids_that_were_refused_by_an_earlier_invocation_are_sent_again_together():
@@ -182,7 +182,7 @@ def test_an_id_that_is_refused_once_more_is_left_alone_now():
     progress = told(*FAILED_AND_BOUND, *again, retry_before=2)
 
     assert progress.ask() == (1,)
-    assert progress.failed == 1
+    assert progress.settled.failed == 1
 
 
 def test_a_later_plain_resume_goes_on_where_taking_the_failed_broke_off():
@@ -206,7 +206,7 @@ def test_a_later_plain_resume_leaves_alone_what_was_not_taken_again():
     progress = told(*records, *in_turn(2, intent((2, 3))))
 
     assert progress.ask() == (2, 3)
-    assert progress.failed == 2
+    assert progress.settled.failed == 2
 
 
 # --- detaching ------------------------------------------------------------------------
