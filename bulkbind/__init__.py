@@ -71,6 +71,10 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("bulkbind")
     if name not in _HOMES:
         message = f"module 'bulkbind' has no attribute {name!r}"
         raise AttributeError(message)

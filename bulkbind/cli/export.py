@@ -11,9 +11,9 @@ import anyio
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.progress import watching
 from bulkbind.cli.words import duration
 from bulkbind.job.exporting import ExportWish, Harvested, export_manifest
-from bulkbind.job.reading import Surroundings
 from bulkbind.settings import JobSettings, load_job
 
 
@@ -56,20 +56,22 @@ def command(
     settings = load_job(
         shared.source, shared.overrides, environ=os.environ, needs_manifest=False
     )
-    done = anyio.run(
-        partial(
-            export_manifest,
-            _without_stdin(settings),
-            wish=ExportWish(
-                out=output,
-                apis=apis,
-                only=[(column, sorted(values)) for column, values in wanted],
-                tell=_silent if quiet else _tell,
-            ),
-            state=shared.state,
-            around=Surroundings(),
-        )
+    wish = ExportWish(
+        out=output,
+        apis=apis,
+        only=[(column, sorted(values)) for column, values in wanted],
+        tell=_silent if quiet else _tell,
     )
+    with watching(quiet=quiet, sends=False) as around:
+        done = anyio.run(
+            partial(
+                export_manifest,
+                _without_stdin(settings),
+                wish=wish,
+                state=shared.state,
+                around=around,
+            )
+        )
     _say(done, apis=apis, quiet=quiet, as_json=as_json)
     return 3 if done.unread else 0
 

@@ -3,6 +3,7 @@
 Commands are imported when they are asked for, so that ``--help`` costs nothing.
 """
 
+import json
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ from bulkbind.errors import (
     BulkbindError,
     JobBusy,
     JobHeld,
+    ManifestError,
+    PlanConflict,
     RefusedForSafety,
     RunInterrupted,
     StoppedByRule,
@@ -142,8 +145,11 @@ def run(arguments: Sequence[str]) -> int:
         with _listening():
             return _call(list(arguments))
     except BulkbindError as error:
+        code = exit_code_of(error)
         click.echo(f"bulkbind: {error}", err=True)
-        return exit_code_of(error)
+        if _wants_json(arguments):
+            click.echo(json.dumps(_document(error, code), indent=2, ensure_ascii=False))
+        return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -156,6 +162,24 @@ def run(arguments: Sequence[str]) -> int:
         return 128 + (interrupt.number if isinstance(interrupt, _Heard) else 2)
     except Exception as error:  # noqa: BLE001 - a traceback is for developers
         return _unexpected(error, sends=arguments[0] in {"run", "resume", "undo"})
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Tell whether a script reads the answer: it is told of an error, too."""
+    given = " ".join(arguments).replace("=", " ")
+    return "--json" in arguments or "--format json" in f"{given} ".replace("jsonl", "")
+
+
+def _document(error: BulkbindError, code: int) -> dict[str, object]:
+    document: dict[str, object] = {
+        "format_version": "1.0",
+        "exit_code": code,
+        "error": str(error),
+    }
+    if isinstance(error, ManifestError | PlanConflict):
+        faults = [fault._asdict() for fault in error.faults]
+        document |= {"fault_count": error.total, "faults": faults}
+    return document
 
 
 class _Heard(KeyboardInterrupt):

@@ -1,5 +1,7 @@
 """What a run came to, said on standard output; and the exit code."""
 
+import json
+
 import click
 import msgspec
 
@@ -12,8 +14,7 @@ from bulkbind.report import describe
 def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
     """Print an outcome; return the exit code."""
     if outcome.reported is None or outcome.run is None:
-        click.echo("the manifest has no rows: there is nothing to do", err=True)
-        return 0
+        return _nothing(as_json=as_json)
     if outcome.abandoned:
         click.echo(
             f"run {outcome.abandoned} was closed: the manifest or the plan's settings"
@@ -37,6 +38,14 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
             f"stopped{reason}: `bulkbind resume {outcome.run.handle}` goes on", err=True
         )
     return code
+
+
+def _nothing(*, as_json: bool) -> int:
+    click.echo("the manifest has no rows: there is nothing to do", err=True)
+    if as_json:
+        nothing = {"run_id": "", "exit_code": 0, "rows": 0, "verdicts": {}}
+        click.echo(json.dumps({"format_version": "1.0", **nothing}, indent=2))
+    return 0
 
 
 def _say(reported: Reported) -> None:

@@ -11,11 +11,11 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.plans import plan_document, plan_lines, plan_markdown
-from bulkbind.errors import ManifestError, PlanConflict, SettingsError
+from bulkbind.cli.progress import watching
+from bulkbind.errors import SettingsError
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.planning import Plan
 from bulkbind.job.planrows import planned_rows
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.story import make_plan
 from bulkbind.settings import JobSettings
 
@@ -89,32 +89,29 @@ def show_plan(
     quiet: bool,
 ) -> Plan:
     """Plan a job and print the plan."""
-    try:
+    with watching(quiet=quiet, sends=False) as around:
         plan = anyio.run(
             partial(
                 make_plan,
                 settings,
-                around=Surroundings(),
+                around=around,
                 live_from=live_from,
                 save_as=save_as,
                 look=_print_rows if form == "jsonl" else _nothing,
                 progress=None if quiet else reading_progress,
             )
         )
-    except (ManifestError, PlanConflict) as error:
-        if form == "json":
-            _print_faults(error)
-        raise
-    _print_plan(plan, form)
+    if not quiet or form != "table" or plan.totals.unknown:
+        _print_plan(plan, form)
     for warning in plan.warnings:
         click.echo(f"warning: {warning}", err=True)
     for gateway, why in plan.unread.items():
         click.echo(f"warning: {gateway}: {why}", err=True)
-    if save_as:
+    if save_as and not quiet:
         click.echo(
             f"saved as {save_as}; `bulkbind run {save_as}` carries it out", err=True
         )
-    if plan.found is None:
+    if plan.found is None and not quiet:
         click.echo(BLIND, err=True)
     return plan
 
@@ -135,15 +132,6 @@ def _print_plan(plan: Plan, form: str) -> None:
         click.echo("\n".join(plan_markdown(plan)))
     elif form == "table":
         click.echo("\n".join(plan_lines(plan)))
-
-
-def _print_faults(error: ManifestError | PlanConflict) -> None:
-    document = {
-        "format_version": "1.0",
-        "fault_count": error.total,
-        "faults": [fault._asdict() for fault in error.faults],
-    }
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def reading_progress(rows: int) -> None:

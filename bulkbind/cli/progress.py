@@ -41,8 +41,9 @@ class Counting(Observer):
         self._stamps: deque[float] = deque(maxlen=_WINDOW)
         self.run_id = ""
         self.rows = self.done = self.failed = self.requests = 0
-        self.batches = self.settled = 0
         self.waits = ""
+        self.pages = 0
+        self._lanes: dict[str, str] = {}
 
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
         """Take over what earlier invocations did."""
@@ -50,6 +51,15 @@ class Counting(Observer):
         self.rows = sum(tally.rows for tally in tallies)
         self.failed = sum(tally.failed for tally in tallies)
         self.done = sum(tally.settled for tally in tallies)
+
+    def lane_started(self, lane: Lane) -> None:
+        """Remember the gateway's name."""
+        self._lanes[str(lane.no)] = lane.gateway
+
+    def page_read(self) -> None:
+        """Count a page of a list."""
+        self.pages += 1
+        self.changed()
 
     def request_settled(
         self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
@@ -82,12 +92,11 @@ class Counting(Observer):
 
     def stopped(self, stop: Stop) -> None:
         """Say at once what stopped."""
-        what = {
-            Scope.TARGET: "target",
-            Scope.GATEWAY: "gateway",
-            Scope.ACCOUNT: "account",
+        name = {
+            Scope.TARGET: "a plug-in's rows",
+            Scope.GATEWAY: f"gateway {self._lanes.get(stop.key, stop.key)}",
+            Scope.ACCOUNT: f"account {stop.key}",
         }.get(stop.scope, "run")
-        name = f"{what} {stop.key}".strip()
         self.say(f"{name} stopped: {stop.code} {stop.message}")
 
     def draining(self, reason: str) -> None:
@@ -105,8 +114,18 @@ class Counting(Observer):
         passed = self._clock() - self._stamps[0]
         return len(self._stamps) / passed if passed > 0 else 0.0
 
+    def opening(self) -> str:
+        """Say how much a run has to do."""
+        left = self.rows - self.done
+        if not left:
+            return f"run {self.run_id}: nothing to send"
+        of = f" of {self.rows:,}" if self.done else ""
+        return f"run {self.run_id}: {left:,}{of} rows to do"
+
     def line(self) -> str:
         """Say in one line how far the run is."""
+        if not self.run_id:
+            return f"reading what is bound: {self.pages:,} pages"
         percent = 100 * self.done // self.rows if self.rows else 100
         parts = [
             f"{self.done:,} of {self.rows:,} rows ({percent} %)",
@@ -128,7 +147,7 @@ class Counting(Observer):
 
 
 class PlainProgress(Counting):
-    """One line every few seconds, and one at the end."""
+    """One line every few seconds."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock=clock)
@@ -137,7 +156,7 @@ class PlainProgress(Counting):
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
         """Name the run, so that it can be looked at and resumed."""
         super().run_started(run_id, tallies)
-        self.say(f"run {run_id}: {self.rows - self.done:,} of {self.rows:,} rows to do")
+        self.say(self.opening())
 
     def changed(self) -> None:
         """Write a line when the last one is old enough."""
@@ -167,16 +186,17 @@ class LiveProgress(Counting):
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
         """Name the run and start the bar."""
         super().run_started(run_id, tallies)
-        self.say(f"run {run_id}: {self.rows - self.done:,} of {self.rows:,} rows to do")
+        self.say(self.opening())
         self._bar.start()
 
     def changed(self) -> None:
         """Move the bar; rich redraws at its own pace."""
+        self._bar.start()
         self._bar.update(
             self._task,
-            total=self.rows,
+            total=self.rows if self.run_id else None,
             completed=self.done,
-            description=self.line().partition(" rows ")[2],
+            description=self.line().rpartition(" rows ")[2],
         )
 
     def say(self, text: str) -> None:
@@ -189,15 +209,15 @@ class LiveProgress(Counting):
 
 
 @contextmanager
-def watching(*, quiet: bool) -> Iterator[Surroundings]:
-    """Run inside with progress on standard error, obeying signals."""
+def watching(*, quiet: bool, sends: bool = True) -> Iterator[Surroundings]:
+    """Run inside with progress on standard error; what sends obeys signals."""
     if quiet:
-        yield Surroundings(signals=True)
+        yield Surroundings(signals=sends)
     elif sys.stderr.isatty():
         live = LiveProgress()
         try:
-            yield Surroundings(signals=True, observers=[live])
+            yield Surroundings(signals=sends, observers=[live])
         finally:
             live.close()
     else:
-        yield Surroundings(signals=True, observers=[PlainProgress()])
+        yield Surroundings(signals=sends, observers=[PlainProgress()])

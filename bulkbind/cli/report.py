@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.words import headline
 from bulkbind.errors import SettingsError
 from bulkbind.job.reporting import export_run, write_run_reports
 from bulkbind.report import Wish, describe
@@ -39,7 +40,7 @@ def command(
     run = options.runs_state(state_dir).find(run_name)
     if form is None and output is None and not (only or split_by or excel):
         reported = write_run_reports(run)
-        click.echo(f"run {run.id}: {reported.summary.state}")
+        click.echo(headline(run.facts()))
         click.echo(describe(reported.totals, files=reported.files))
         return 0
     if split_by and output is None:

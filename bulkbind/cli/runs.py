@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
-from bulkbind.cli.words import table, verdict_words, why_unfinished
+from bulkbind.cli.words import remark, table, verdict_words
 from bulkbind.job.folders import RunFacts
 from bulkbind.job.status import state_of
 
@@ -21,7 +21,8 @@ def command(*, job: str, state_dir: Path | None, quiet: bool, as_json: bool) -> 
     state = options.runs_state(state_dir)
     facts = [f for f in (run.facts() for run in state.runs()) if job in {"", f.job}]
     if as_json:
-        click.echo(json.dumps([_document(f) for f in facts], indent=2))
+        document = {"format_version": "1.0", "runs": [_document(f) for f in facts]}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     elif facts:
         header = ("run", "job", "state", "#rows", "what became of them")
         click.echo("\n".join(table(header, [_row(f) for f in facts])))
@@ -31,7 +32,7 @@ def command(*, job: str, state_dir: Path | None, quiet: bool, as_json: bool) -> 
 
 
 def _row(facts: RunFacts) -> tuple[str, ...]:
-    why = why_unfinished(facts)
+    why = remark(facts)
     return (
         facts.folder.id,
         f"{facts.job} (undo of {facts.undoes})" if facts.undoes else facts.job,
@@ -55,6 +56,7 @@ def _document(facts: RunFacts) -> dict[str, object]:
         "run_id": facts.folder.id,
         "job": facts.job,
         "undoes": facts.undoes,
+        "undone_by": facts.undone_by,
         "state": state_of(facts),
         "stopped_by": facts.stopped_by,
         "rows": facts.totals.rows,

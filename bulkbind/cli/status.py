@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
-from bulkbind.cli.words import table, why_unfinished
+from bulkbind.cli.words import count, headline, table
 from bulkbind.job.status import SETTLING, RunStatus, read_status
 
 
@@ -30,7 +30,6 @@ def command(
 
 def _lines(status: RunStatus) -> list[str]:
     facts = status.facts
-    why = why_unfinished(facts)
     verdicts = status.verdicts
     counts = [
         ("bindings", status.rows),
@@ -38,13 +37,9 @@ def _lines(status: RunStatus) -> list[str]:
         ("not settled", status.rows - sum(verdicts.values())),
         ("rows set aside by the plan", status.set_aside),
     ]
-    lines = [
-        f"run {facts.folder.id} of {facts.job}: {status.state}"
-        + (f" ({why})" if why else ""),
-        "",
-    ]
-    lines += [f"  {count:>10,}  {name}" for name, count in counts if count]
-    lines += ["", f"{status.requests:,} requests sent", ""]
+    lines = [headline(facts), ""]
+    lines += [f"  {many:>10,}  {name}" for name, many in counts if many]
+    lines += ["", f"{count(status.requests, 'request')} sent", ""]
     lanes = {lane.no: lane.gateway for lane in status.lanes}
     rows = [
         (
@@ -70,6 +65,8 @@ def _document(status: RunStatus) -> dict[str, object]:
         "job": facts.job,
         "state": status.state,
         "stopped_by": facts.stopped_by,
+        "undoes": facts.undoes,
+        "undone_by": facts.undone_by,
         "rows": status.rows,
         **status.verdicts,
         "set_aside": status.set_aside,

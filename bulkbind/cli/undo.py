@@ -12,7 +12,7 @@ from bulkbind.cli import options
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.plans import SHOWN
 from bulkbind.cli.progress import watching
-from bulkbind.cli.words import duration, rate, table
+from bulkbind.cli.words import count, duration, rate, table
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.holds import release_command
 from bulkbind.job.restoring import Prospect, Restoration
@@ -78,6 +78,8 @@ def command(
                 options=wanted,
             )
         )
+    if as_json and undone.outcome is None and not dry_run:
+        _show(undone.plan, as_answer=True, as_json=True, quiet=quiet)
     return _answer(undone, state, as_json=as_json, quiet=quiet)
 
 
@@ -137,7 +139,8 @@ def _lines(plan: Restoration) -> list[str]:
     limit, window_s = plan.rate
     seconds = plan.requests / limit * window_s if limit else 0.0
     at_least = f", at least {duration(seconds)}" if seconds else ""
-    lines += ["", f"{plan.requests:,} requests at {rate(plan.rate)}{at_least}"]
+    requests = count(plan.requests, "request")
+    lines += ["", f"{requests} at {rate(plan.rate)}{at_least}"]
     return lines
 
 

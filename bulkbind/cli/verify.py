@@ -12,12 +12,12 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.plan import reading_progress
-from bulkbind.cli.words import duration, table
+from bulkbind.cli.progress import watching
+from bulkbind.cli.words import count, duration, table
 from bulkbind.errors import SettingsError
 from bulkbind.job.checked import Checked, TargetCheck
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.planfile import is_plan_file
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.verifying import Verified, verify_run, verify_source
 from bulkbind.model import Target
 from bulkbind.settings import revise
@@ -51,7 +51,8 @@ def command(
     looked at; what is seen stands in its report, under `verified`. SOURCE is a job file
     or a manifest: whatever a run of it would change has drifted. Nothing is sent.
 
-    Exit code 1: drift; 3: not everything could be read.
+    Exit code 1: drift; 3: not everything could be read, or RUN has rows that it did not
+    come to (`resume`).
     """
     if _is_source(what):
         verified = _verify_source(what, state_dir, quiet=quiet, **given)
@@ -85,17 +86,18 @@ def _verify_run(
     run = options.runs_state(state_dir).find(name)
     wanted = options.only_pairs(only)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
-    return anyio.run(
-        partial(
-            verify_run,
-            run,
-            state=StateFolder(run.state_path),
-            around=Surroundings(),
-            change=partial(revise, overrides=replace(overrides, only=())),
-            only=[(column, sorted(values)) for column, values in wanted],
-            tell=_silent if quiet else _tell,
+    with watching(quiet=quiet, sends=False) as around:
+        return anyio.run(
+            partial(
+                verify_run,
+                run,
+                state=StateFolder(run.state_path),
+                around=around,
+                change=partial(revise, overrides=replace(overrides, only=())),
+                only=[(column, sorted(values)) for column, values in wanted],
+                tell=_silent if quiet else _tell,
+            )
         )
-    )
 
 
 def _verify_source(
@@ -111,15 +113,17 @@ def _verify_source(
         )
         raise SettingsError([problem])
     shared = options.gather(source, state_dir=state_dir, **given)
-    return anyio.run(
-        partial(
-            verify_source,
-            shared.load(),
-            state=shared.state,
-            around=Surroundings(),
-            progress=None if quiet else reading_progress,
+    settings = shared.load()
+    with watching(quiet=quiet, sends=False) as around:
+        return anyio.run(
+            partial(
+                verify_source,
+                settings,
+                state=shared.state,
+                around=around,
+                progress=None if quiet else reading_progress,
+            )
         )
-    )
 
 
 def _tell(text: str) -> None:
@@ -145,7 +149,8 @@ def verify_lines(verified: Verified) -> Iterator[str]:
         (sum(check.other for check in checked.targets), "with another plug-in"),
         (checked.not_read, "not read"),
     ]
-    yield from (f"  {count:>10,}  {word}" for count, word in counts if count)
+    yield from (f"  {many:>10,}  {word}" for many, word in counts if many)
+    yield from _left_lines(verified)
     wanting = [check for check in checked.targets if check.drift or check.unread]
     if wanting:
         yield ""
@@ -154,8 +159,16 @@ def verify_lines(verified: Verified) -> Iterator[str]:
         yield ""
         yield from _row_lines(checked)
     yield ""
-    yield f"{checked.reads:,} pages were read, in {duration(checked.seconds)}"
+    yield f"{count(checked.reads, 'page')} read, in {duration(checked.seconds)}"
     yield from (f"  {path}" for path in verified.files)
+
+
+def _left_lines(verified: Verified) -> Iterator[str]:
+    """Name the rows that nobody looked at: they are not as they should be either."""
+    left = verified.checked.left
+    if left and verified.run is not None:
+        words = ", ".join(f"{many:,} {verdict}" for verdict, many in left.items())
+        yield f"  not looked at: {words}; `bulkbind report {verified.run.handle}`"
 
 
 def _outcome(checked: Checked) -> str:
@@ -216,6 +229,7 @@ def verify_document(verified: Verified) -> dict[str, object]:
         "same": checked.same,
         "drift": checked.drift,
         "unread": checked.not_read,
+        "not_looked_at": dict(checked.left),
         "reads": checked.reads,
         "seconds": round(checked.seconds, 3),
         "exit_code": checked.exit_code,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bulkbind.job.folders import RunFacts
+from bulkbind.job.status import state_of
 from bulkbind.model import Verdict
 
 
@@ -52,8 +53,18 @@ def verdict_words(counts: dict[str, int]) -> str:
     return ", ".join(parts) or "nothing yet"
 
 
-def why_unfinished(facts: RunFacts) -> str:
-    """Say in a word why a run is not finished; empty when it is."""
+def headline(facts: RunFacts) -> str:
+    """Say where a run stands, and why."""
+    why = remark(facts)
+    return f"run {facts.folder.id} of {facts.job}: {state_of(facts)}" + (
+        f" ({why})" if why else ""
+    )
+
+
+def remark(facts: RunFacts) -> str:
+    """Say in a word why a run is not as it was to be; empty when it is."""
+    if facts.undone_by:
+        return f"undone by {facts.undone_by}"
     if facts.meta.get("abandoned_by"):
         return f"closed by {facts.meta['abandoned_by']}"
     return facts.stopped_by

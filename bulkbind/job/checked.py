@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bulkbind.model import Target
+from bulkbind.model import Target, Verdict
 
 #: Rows that drifted and are kept by name; more are only counted.
 MAX_DRIFTED = 1_000
+
+#: Verdicts of rows that the run has still to come to an end with.
+_UNDONE = (Verdict.NOT_SENT, Verdict.UNCONFIRMED)
+
+#: Verdicts that claim nothing of what is bound, of rows that should be.
+CLAIMS_NOTHING = (Verdict.FAILED, Verdict.KEPT, *_UNDONE)
 
 
 class Drifted(NamedTuple):
@@ -56,6 +62,8 @@ class Checked:
     """Gateways that cannot be read, and why."""
     refusal: str = ""
     """Why every account was refused; empty: not all were."""
+    left: Mapping[str, int] = field(default_factory=dict)
+    """Rows of a run that claim nothing, and so were not looked at, by verdict."""
     reads: int = 0
     """Pages of lists."""
     seconds: float = 0.0
@@ -83,7 +91,7 @@ class Checked:
     @property
     def exit_code(self) -> int:
         """What ``verify`` exits with. Source: DESIGN, section 7."""
-        if self.not_read or self.unread:
+        if self.not_read or self.unread or any(map(self.left.get, _UNDONE)):
             return 3
         return 1 if self.drift else 0
 

@@ -126,6 +126,11 @@ class Observers(Observer):
         for observer in self._observers:
             observer.request_settled(lane, batch, answer, seconds=seconds)
 
+    def page_read(self) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.page_read()
+
     def rows_read(self, batch: Batch, gained: Settled) -> None:
         """Pass it on."""
         for observer in self._observers:

@@ -76,6 +76,16 @@ class RunFolder:
         finally:
             ledger.close()
 
+    def note(self, facts: Mapping[str, str]) -> None:
+        """Write facts of the run as a whole into its ledger; the job is locked."""
+        ledger = SqliteLedger.open(self.ledger)
+        try:
+            ledger.begin()
+            ledger.put_meta(facts)
+            ledger.commit()
+        finally:
+            ledger.close()
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
@@ -106,6 +116,11 @@ class RunFacts:
     def undoes(self) -> str:
         """Id of the run that this one undoes; empty: it is no undo."""
         return self.meta.get("undoes", "")
+
+    @property
+    def undone_by(self) -> str:
+        """Id of the newest run that undoes this one; empty: none does."""
+        return self.meta.get("undone_by", "")
 
     @property
     def is_saved_plan(self) -> bool:
@@ -200,6 +215,10 @@ class StateFolder:
         names = (p.name for p in self.runs_path.iterdir())
         ids = sorted((n for n in names if _RUN_ID.fullmatch(n)), reverse=True)
         return [RunFolder(self.runs_path / name) for name in ids]
+
+    def has_run(self, run_id: str) -> bool:
+        """Tell whether there is a run of an id."""
+        return (self.runs_path / run_id).is_dir()
 
     def find(self, name: str) -> RunFolder:
         """Find a run by id, unique prefix, job name, path or ``latest``.

@@ -53,7 +53,9 @@ def new_hold(job: str, *, now: float, why: str, undo: str = "") -> Hold:
 
 
 def place_hold(state: StateFolder, hold: Hold) -> Hold:
-    """Put a job on hold, durably; a person's hold that is there already stands.
+    """Put a job on hold, durably; a hold that is there already stands.
+
+    Only one of an undo that was killed before it began does not: it says what is not.
 
     Returns:
         The hold that the job has now.
@@ -62,7 +64,7 @@ def place_hold(state: StateFolder, hold: Hold) -> Hold:
         StateError: It cannot be written.
     """
     found = find_hold(state, hold.job)
-    if found is not None and not found.undo:
+    if found is not None and not (found.undo and not state.has_run(found.undo)):
         return found
     state.prepare()
     folder = private_folder(state.hold_path(hold.job).parent)

@@ -70,6 +70,12 @@ def read_tools(
         count_read: Told of every page that was asked for.
     """
     slots = anyio.Semaphore(settings.concurrency)
+
+    async def count() -> None:
+        await count_read()
+        for observer in around.observers:
+            observer.page_read()
+
     return {
         name: ReadTools(
             attacher=attacher,
@@ -78,7 +84,7 @@ def read_tools(
             halt=halt,
             observer=Observer(),
             settings=engine_settings(settings),
-            count_read=count_read,
+            count_read=count,
             now=around.now,
             random=around.random,
         )

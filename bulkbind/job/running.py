@@ -5,7 +5,7 @@ import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -64,6 +64,7 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
         RunInterrupted: The ledger or the report cannot be written.
     """
     try:
+        _note_undone(errand)
         with ExitStack() as patience:
             await _work(errand, around, patience)
             await _verify(errand, around)
@@ -75,6 +76,15 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
     refuse_unreachable(errand.run, reported.summary)
     refuse_displacing(errand.run, reported.summary)
     return reported
+
+
+def _note_undone(errand: Errand) -> None:
+    """Let the run that is undone say so, from now on; no rescue fails for that."""
+    facts = errand.run.facts()
+    is_undo = facts.undoes and facts.totals.requests
+    if is_undo and errand.state.has_run(facts.undoes):
+        with suppress(StateError):
+            errand.state.find(facts.undoes).note({"undone_by": errand.run.id})
 
 
 async def _verify(errand: Errand, around: Surroundings) -> None:

@@ -359,11 +359,5 @@ def _refuse_stopped(facts: RunFacts) -> None:
 
 def abandon(facts: RunFacts, *, by: str) -> None:
     """Close a run that will not be finished: its report stands as it is."""
-    ledger = SqliteLedger.open(facts.folder.ledger)
-    try:
-        ledger.begin()
-        ledger.put_meta({"abandoned_by": by})
-        ledger.commit()
-    finally:
-        ledger.close()
+    facts.folder.note({"abandoned_by": by})
     write_run_reports(facts.folder)

@@ -5,9 +5,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bulkbind.errors import CredentialsRejected, SettingsError
-from bulkbind.job.checked import MAX_DRIFTED, Checked, Drifted, TargetCheck
+from bulkbind.job.checked import (
+    CLAIMS_NOTHING,
+    MAX_DRIFTED,
+    Checked,
+    Drifted,
+    TargetCheck,
+)
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.facts import thaw
@@ -64,24 +71,36 @@ async def verify_run(
     settings = change(thaw(run.facts().meta["settings"]))
     credentials = find_credentials(settings, around.environ)
     with working_on(settings.name, state=state, around=around):
+        chosen = _choose(run, only) if only else None
         errand = CheckErrand(
             run=run,
             settings=settings,
             credentials=credentials,
             state=state,
-            wanted=_chosen(run, only) if only else None,
+            wanted=chosen.marks if chosen else None,
             tell=tell,
         )
         checked = await read_back(errand, around=around)
         reported = write_run_reports(run)
+        verdicts = chosen.verdicts if chosen else reported.summary.verdicts
+        checked.left = {v.value: verdicts[v] for v in CLAIMS_NOTHING if verdicts[v]}
     if checked.refusal and not checked.same and not checked.drift:
         message = f"the credential is refused, and nothing was read: {checked.refusal}"
         raise CredentialsRejected(message)
     return Verified(job=settings.name, checked=checked, run=run, files=reported.files)
 
 
-def _chosen(run: RunFolder, only: Only) -> bytearray:
-    """Mark the rows of a run that have one of the values in each column named."""
+class _Chosen(NamedTuple):
+    """Rows of a run that are wanted."""
+
+    marks: bytearray
+    """By row number, 0: not wanted."""
+    verdicts: Counter[str]
+    """Theirs."""
+
+
+def _choose(run: RunFolder, only: Only) -> _Chosen:
+    """Choose the rows of a run that have one of the values in each column named."""
     facts = run.facts()
     layout = layout_of(facts)
     wanted = [
@@ -89,14 +108,14 @@ def _chosen(run: RunFolder, only: Only) -> bytearray:
         for column, values in only
     ]
     with closing(SqliteLedger.read(run.ledger)) as ledger:
-        marks = bytearray(
-            all(read(judged) in values for read, values in wanted)
-            for judged in judge_run(facts, ledger)
-        )
+        marks, verdicts = bytearray(), Counter[str]()
+        for judged in judge_run(facts, ledger):
+            marks.append(all(read(judged) in values for read, values in wanted))
+            verdicts[judged.shared.verdict] += marks[-1]
     if not any(marks):
         asked = " ".join(f"{name}={','.join(values)}" for name, values in only)
         raise SettingsError([f"--only {asked}: no row of the run matches"])
-    return marks
+    return _Chosen(marks, verdicts)
 
 
 async def verify_source(

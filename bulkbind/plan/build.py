@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from bulkbind.errors import Fault
 from bulkbind.model import (
+    NAMED,
     Action,
     Aside,
     Batch,
@@ -119,7 +120,7 @@ class Planner:
             self._projects.setdefault(row.account, row.project_id)
         if row.wanted:
             known.wanted = True
-            if not is_hex_id(row.api_id):
+            if not (is_hex_id(row.api_id) or row.api_id.startswith(NAMED)):
                 self._odd_ids += 1
         self._spill.add(known.group, Claim(number, place, known.no, row.api_id))
 

@@ -130,6 +130,9 @@ class Observer:
     ) -> None:
         """The answer is durable; ``seconds`` is how long it took to come."""
 
+    def page_read(self) -> None:
+        """A page of a list of what is there was asked for."""
+
     def rows_read(self, batch: Batch, gained: Settled) -> None:
         """Rows have an answer of their own by what a list says of them; durable."""
 

@@ -1,6 +1,7 @@
 """A job on hold: its `run` and `resume` send nothing, and say who holds it and why."""
 
 import json
+import shutil
 import stat
 
 import pytest
@@ -172,13 +173,15 @@ def test_names_never_find_an_undo(bulkbind, state, job):
 
 
 @pytest.mark.usefixtures("live")
-def test_an_undo_takes_the_place_of_an_undo_s_hold_and_not_of_a_person_s(
-    bulkbind, state, job
-):
+def test_a_hold_stands_unless_its_undo_never_began(bulkbind, state, job):
     bulkbind("run", job)
     run = latest(state).name
 
     bulkbind("undo", run)
+    undo = latest(state)
+    bulkbind("undo", run)
+    assert json.loads(the_hold(state).read_text())["undo"] == undo.name
+    shutil.rmtree(undo)
     bulkbind("undo", run)
     assert json.loads(the_hold(state).read_text())["undo"] == latest(state).name
     bulkbind("unpause", job)

@@ -134,6 +134,43 @@ def test_the_next_run_is_held_until_the_job_is_released(
     assert bulkbind(*RUN, *remote(served)).code == 0
 
 
+def test_an_undone_run_says_who_undid_it(bulkbind, state, run):
+    bulkbind("undo", run)
+    undo = latest(state).name
+    bulkbind("undo", run)
+
+    (listed,) = [
+        one for one in bulkbind("runs", "--json").json["runs"] if one["run_id"] == run
+    ]
+    assert listed["undone_by"] == undo
+    for command in ("status", "report"):
+        assert f"finished (undone by {undo})" in bulkbind(command, run).out
+
+
+def test_a_second_undo_leaves_the_reason_of_the_hold(
+    bulkbind, state, remote, served, run
+):
+    bulkbind("undo", run)
+    undo = latest(state).name
+    again = bulkbind("undo", run)
+
+    assert latest(state).name != undo
+    assert f"was undone by run {undo};" in again.err
+    assert f"was undone by run {undo};" in bulkbind(*RUN, *remote(served)).err
+
+
+def test_an_undo_with_nothing_to_undo_says_so_in_json(
+    bulkbind, state, remote, served, run
+):
+    bulkbind(*RUN, *remote(served))
+
+    said = bulkbind("undo", "latest", "--json")
+
+    assert said.code == 0
+    assert said.json["rows"] == 0
+    assert "nothing to undo" in said.err
+
+
 def test_a_dry_run_counts_and_leaves_nothing(bulkbind, state, served, run):
     runs, bound, sent = runs_in(state), served.bound, len(served.journal)
 

@@ -151,7 +151,7 @@ def test_only_the_answer_goes_to_standard_output(bulkbind, manifest, state):
     assert said.out.startswith(f"run {run.name}: finished\n")
     assert "30  bound" in said.out
     assert str(run / "report.csv") in said.out
-    assert f"run {run.name}: 30 of 30 rows to do" in said.err
+    assert f"run {run.name}: 30 rows to do" in said.err
 
 
 def test_quiet_says_nothing_when_all_is_well(bulkbind, manifest):
@@ -227,10 +227,42 @@ def test_runs_lists_the_newest_first_and_one_jobs_runs(bulkbind, folder, manifes
     of_one = bulkbind("runs", "--job", "one", "--json")
     table = bulkbind("runs")
 
-    assert {run["run_id"] for run in listed.json} == {first, second}
-    assert [run["run_id"] for run in of_one.json] == [first]
-    assert listed.json[0]["verdicts"]["bound"] == 30
+    runs = listed.json["runs"]
+    assert {run["run_id"] for run in runs} == {first, second}
+    assert [run["run_id"] for run in of_one.json["runs"]] == [first]
+    assert runs[0]["verdicts"]["bound"] == 30
     assert "30 bound" in table.out
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        (("run", "gone.csv", "--json"), 2, "no endpoint"),
+        (("plan", "gone.csv", "--format", "json"), 2, "no such file"),
+        (("plan", "gone.csv", "--format=json"), 2, "no such file"),
+        (("status", "--json"), 2, "bulkbind run"),
+    ],
+)
+def test_a_script_is_told_of_an_error_in_json_too(bulkbind, given, code, words):
+    said = bulkbind(*given)
+
+    assert said.code == said.json["exit_code"] == code
+    assert words in said.json["error"]
+    assert said.json["error"] in said.err
+
+
+@pytest.mark.parametrize("form", ["jsonl", "table"])
+def test_who_asks_for_no_json_gets_none(bulkbind, form):
+    assert bulkbind("plan", "gone.csv", "--format", form).out == ""
+
+
+def test_a_manifest_without_rows_is_json_too(bulkbind, folder):
+    header = folder / "none.csv"
+    header.write_text("instance_id,plugin_id,env_id,api_id\n")
+
+    said = bulkbind("run", header, *FAST, "--json")
+
+    assert (said.code, said.json["rows"], said.json["run_id"]) == (0, 0, "")
 
 
 def test_runs_of_an_empty_state_says_so(bulkbind):

@@ -18,6 +18,7 @@ from bulkbind.model import RecordKind
 from bulkbind.sandbox import SandboxOptions, parse_weather
 from bulkbind.settings import Overrides, revise
 from tests.drift import drift, rival
+from tests.engine.undo_scene import refusing
 from tests.engine.verify.conftest import MANY
 from tests.factories import (
     PROJECT,
@@ -71,6 +72,24 @@ def test_who_took_a_slot_and_what_is_gone_are_told_apart(bulkbind, state, bound,
     assert set(others) == {"yes"}
     verdicts = {row["verdict"] for row in report_of(state)}
     assert verdicts == {"bound"}
+
+
+def test_rows_that_a_run_did_not_come_to_are_named_and_are_no_success(
+    bulkbind, folder, serve, remote, rows
+):
+    manifest = write_manifest(folder / "apis.csv", rows)
+    locked = refusing("locked", rows[1].instance_id)
+    with serve(rows, options=locked) as served:
+        assert bulkbind("run", manifest, *remote(served)).code == 3
+        said = bulkbind("verify")
+        as_json = bulkbind("verify", "--json").json
+        chosen = bulkbind("verify", "--only", f"instance_id={rows[0].instance_id}")
+
+    assert said.code == as_json["exit_code"] == 3
+    assert f"not looked at: {MANY // 2} not_sent" in said.out
+    assert as_json["not_looked_at"] == {"not_sent": MANY // 2}
+    assert as_json["same"] == MANY // 2
+    assert chosen.code == 0
 
 
 def test_drift_is_said_by_target_with_the_first_rows(bulkbind, bound, rows):
