@@ -179,7 +179,10 @@ def _outcome(checked: Checked) -> str:
         words.append(f"{checked.drift:,} of {checked.rows:,} rows DRIFTED")
     if checked.not_read:
         words.append(f"{checked.not_read:,} could not be read")
-    return ", ".join(words) or f"all {checked.rows:,} rows are as they should be"
+    if not words:
+        done = " that were done" if checked.is_partial else ""
+        words.append(f"all {checked.rows:,} rows{done} are as they should be")
+    return ", ".join(words)
 
 
 def _target_lines(checks: list[TargetCheck]) -> Iterator[str]:
