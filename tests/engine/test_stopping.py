@@ -204,7 +204,7 @@ def test_status_tells_how_far_a_run_is_while_it_works_and_after_a_kill(
     assert len(during.json["lanes"]) == 3
     assert [run["state"] for run in listed.json["runs"]] == ["running"]
     assert killed.json["state"] == "interrupted"
-    assert [run["state"] for run in listed_killed.json] == ["interrupted"]
+    assert [run["state"] for run in listed_killed.json["runs"]] == ["interrupted"]
     assert killed.json["bound"] >= during.json["bound"]
     assert done.json["state"] == "finished"
     assert done.json["bound"] == 300
