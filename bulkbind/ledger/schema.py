@@ -145,7 +145,7 @@ GET_OPEN_LANES = "SELECT DISTINCT lane FROM work WHERE state < 2 ORDER BY lane"
 GET_TALLY = (
     "SELECT w.lane, action, state, COUNT(*), SUM(size), SUM(done), SUM(unchanged),"
     f" SUM(kept), SUM(failed), MIN({_holds('work', 'w.')})"
-    " FROM work w JOIN batch b ON b.id = w.batch GROUP BY w.lane, action, state"
+    " FROM work w LEFT JOIN batch b ON b.id = w.batch GROUP BY w.lane, action, state"
 )
 GET_WHY = "SELECT why, COUNT(*) FROM record WHERE kind = 'intent' GROUP BY why"
 GET_ASIDE_COUNTS = "SELECT verdict, COUNT(*) FROM aside GROUP BY verdict"
@@ -156,9 +156,8 @@ SET_POISONED = f"UPDATE {_set('work', poisoned='1')} WHERE batch = ?"
 GET_POISONED = (
     "SELECT batch FROM work WHERE lane = ? AND poisoned > 0 ORDER BY batch LIMIT ?"
 )
-SET_WORK = (
-    f"UPDATE {_set('work', state='?1', done='?2', unchanged='?3', kept='?4', failed='?5')}"
-    " WHERE batch = ?6"
+SET_WORK = "UPDATE {} WHERE batch = ?6".format(
+    _set("work", state="?1", done="?2", unchanged="?3", kept="?4", failed="?5")
 )
 FAIL_TARGET = (
     f"UPDATE {_set('work', state='2', failed='size')} WHERE target = ? AND state = 0"
