@@ -1,0 +1,20 @@
+"""``bulkbind schema``: the JSON Schema of a file or an answer."""
+
+import json
+
+import click
+
+from bulkbind.cli.schemas import DRAFT, SCHEMAS
+
+
+@click.command("schema")
+@click.argument("name", type=click.Choice(tuple(SCHEMAS)), metavar="NAME")
+def command(*, name: str) -> int:
+    """Print the JSON Schema (draft 2020-12) of NAME.
+
+    job: a job file, read as TOML. plan: what `plan --json` prints. summary: summary.json
+    and what `run --json` prints. events: one line of events.jsonl.
+    """
+    schema = {"$schema": DRAFT, **SCHEMAS[name](), "title": f"bulkbind {name}"}
+    click.echo(json.dumps(schema, indent=2, ensure_ascii=False))
+    return 0

@@ -1,0 +1,143 @@
+"""JSON Schemas of what bulkbind answers and writes, draft 2020-12.
+
+Minor versions only add: what answers have is open to more keys, and every key that is
+listed is there unless it says otherwise.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bulkbind.model import Cause, RunState, Scope, Why
+from bulkbind.plan import Judged
+
+Schema = dict[str, Any]
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_NUMBER: Schema = {"type": "number", "minimum": 0}
+_FLAG: Schema = {"type": "boolean"}
+_SUM: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_VERSION: Schema = {"type": "string", "pattern": r"^1\.\d+$"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+
+
+def _one_of(*words: str) -> Schema:
+    return {"enum": [str(word) for word in words]}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _object(keys: Mapping[str, Schema], **sometimes: Schema) -> Schema:
+    """Return an object's schema.
+
+    Args:
+        keys: Those that are always there.
+        sometimes: Those that may be missing.
+    """
+    return {
+        "type": "object",
+        "properties": {**keys, **sometimes},
+        "required": list(keys),
+    }
+
+
+def _each(names: str, kind: Schema) -> dict[str, Schema]:
+    return dict.fromkeys(names.split(), kind)
+
+
+def job() -> Schema:
+    """Return the schema of a job file, read as TOML."""
+    from bulkbind.settings.schema import job_schema
+
+    return job_schema()
+
+
+def plan() -> Schema:
+    """Return the schema of ``plan --json``: a plan, or why there is none."""
+    fault = _object(
+        {"file": _TEXT, "line": _COUNT, **_each("column problem remedy", _TEXT)}
+    )
+    judged = _object({word.value: _COUNT for word in Judged})
+    ids = _each("account instance_id plugin_id env_id", _TEXT)
+    target = _object(
+        {
+            **ids,
+            **_each("project_id plugin_type", _TEXT),
+            **_each("bindings requests", _COUNT),
+        },
+        judged=judged,
+        extra=_COUNT,
+    )
+    replaced = "api_id replaced_plugin_id replaced_plugin_name"
+    drawn = _object(
+        {
+            "format_version": _VERSION,
+            "live": _FLAG,
+            "manifest_sha256": _SUM,
+            **_each("job rate digest", _TEXT),
+            **_each("rows bindings duplicates superseded invalid untyped", _COUNT),
+            **_each("unresolved accounts gateways requests reads", _COUNT),
+            "longest_lane": _COUNT,
+            **_each("average_fill eta_seconds", _NUMBER),
+            **_each("files warnings", _list(_TEXT)),
+            "targets": _list(target),
+            "faults": _list(fault),
+        },
+        judged=judged,
+        extra=_COUNT,
+        reading_seconds=_NUMBER,
+        unread={"type": "object", "additionalProperties": _TEXT},
+        replacements=_list(_object({**ids, **_each(replaced, _TEXT)})),
+    )
+    refused = _object(
+        {"format_version": _VERSION, "fault_count": _COUNT, "faults": _list(fault)}
+    )
+    return {"oneOf": [drawn, refused]}
+
+
+def summary() -> Schema:
+    """Return the schema of ``summary.json``, and of ``run --json``."""
+    import msgspec
+
+    from bulkbind.model import Summary
+
+    return msgspec.json.schema(Summary)
+
+
+def events() -> Schema:
+    """Return the schema of one line of ``events.jsonl``; empty texts are left out."""
+    told = _each("code message request_id", _TEXT)
+    settled = {
+        **_each("lane batch ids named status", _COUNT),
+        "gateway": _TEXT,
+        "why": _one_of(*Why),
+        "scope": _one_of(*Scope),
+        "seconds": _NUMBER,
+    }
+    stopped = {"scope": _one_of(*Scope, "run"), "status": _COUNT}
+    return {
+        "oneOf": [
+            _event("run_started", {"command": _TEXT, "invocation": _COUNT}),
+            _event("run_ended", {"state": _one_of(*RunState)}, stopped_by=_TEXT),
+            _event("request_settled", settled, **told),
+            _event("lane_waited", {"lane": _COUNT, "why": _TEXT, "seconds": _NUMBER}),
+            _event("stopped", stopped, key=_TEXT, cause=_one_of(*Cause), **told),
+        ]
+    }
+
+
+def _event(name: str, keys: Mapping[str, Schema], **sometimes: Schema) -> Schema:
+    return _object({"at": _TIME, "event": {"const": name}, **keys}, **sometimes)
+
+
+#: What there is a schema of.
+SCHEMAS: dict[str, Callable[[], Schema]] = {
+    "job": job,
+    "plan": plan,
+    "summary": summary,
+    "events": events,
+}
