@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,9 @@ import anyio
 import click
 
 from bulkbind.cli import options
-from bulkbind.doctor import Check, Grade, this_machine
+from bulkbind.cli.words import count
+from bulkbind.doctor import Check, Grade, examine, this_machine
 from bulkbind.errors import SettingsError
-from bulkbind.job.examining import Examined, examine
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.planfile import is_plan_file
 from bulkbind.job.reading import Surroundings
@@ -22,6 +22,8 @@ from bulkbind.settings import JobSettings, Overrides, installed_version, load_jo
 
 #: Files that are a JOB even if they are not there, so that this is what is said.
 _SUFFIXES = frozenset({".toml", ".csv", ".tsv", ".json", ".jsonl", ".gz", ".zst"})
+
+_BAD = frozenset({Grade.WARNING, Grade.FAULT})
 
 
 @click.command("doctor")
@@ -37,7 +39,7 @@ def command(
     state_dir: Path | None,
     **given: Any,  # noqa: ANN401 - click's
 ) -> int:
-    """Look for what would go wrong; changes nothing, here or on a gateway.
+    """Look for what would go wrong; changes nothing on a gateway or in STATE.
 
     Of this machine: versions, disk, file system, permissions, git. Of JOB (a job file
     or a manifest; or --endpoint and --project-id) also each account's credential,
@@ -56,23 +58,74 @@ def command(
         settings = _job(what, shared.overrides)
     else:
         run, state = _run(str(what), state_dir, shared.overrides)
-    examined = anyio.run(
-        partial(
-            examine,
-            settings,
-            state=state,
-            run=run,
-            machine=this_machine(tool=installed_version()),
-            around=Surroundings(),
-        )
+    checks = examine(
+        settings,
+        state=state,
+        run=run,
+        machine=this_machine(tool=installed_version()),
+        around=Surroundings(),
     )
-    if as_json:
-        text = json.dumps(doctor_document(examined), indent=2, ensure_ascii=False)
-        click.echo(text)
-    else:
-        for line in doctor_lines(examined, quiet=quiet):
+    found = anyio.run(partial(_hear, checks, quiet=quiet, as_json=as_json))
+    return _exit_code(found)
+
+
+async def _hear(
+    checks: AsyncIterator[Check], *, quiet: bool, as_json: bool
+) -> list[Check]:
+    """Show checks as they come, or all of them as one document; return them."""
+    found: list[Check] = []
+    heading = ""
+    async for check in checks:
+        found.append(check)
+        if as_json or (quiet and check.grade not in _BAD):
+            continue
+        if check.of != heading:
+            heading = check.of
+            click.echo(heading)
+        for line in _lines(check):
             click.echo(line)
-    return examined.exit_code
+    if as_json:
+        click.echo(json.dumps(_document(found), indent=2, ensure_ascii=False))
+    elif not quiet:
+        faults, warnings = _count(found, Grade.FAULT), _count(found, Grade.WARNING)
+        counted = f"{count(faults, 'fault')}, {count(warnings, 'warning')}"
+        click.echo(f"{count(len(found), 'check')}: {counted}")
+    return found
+
+
+def _lines(check: Check) -> Iterator[str]:
+    yield f"  {check.grade:<8} {check.name:<12} {check.found}"
+    if check.remedy:
+        yield f"{'':<24}-> {check.remedy}"
+
+
+def _document(checks: Sequence[Check]) -> dict[str, object]:
+    """Return the JSON document of ``doctor --json``."""
+    return {
+        "format_version": "1.0",
+        "exit_code": _exit_code(checks),
+        "faults": _count(checks, Grade.FAULT),
+        "warnings": _count(checks, Grade.WARNING),
+        "checks": [
+            {
+                "check": check.name,
+                "of": check.of,
+                "grade": check.grade.value,
+                "found": check.found,
+                "remedy": check.remedy,
+            }
+            for check in checks
+        ],
+    }
+
+
+def _exit_code(checks: Sequence[Check]) -> int:
+    """1: something is at fault. Source: DESIGN, section 7."""
+    return 1 if _count(checks, Grade.FAULT) else 0
+
+
+def _count(checks: Sequence[Check], grade: Grade) -> int:
+    return sum(check.grade is grade for check in checks)
 
 
 def _job(source: Path | None, overrides: Overrides) -> JobSettings | None:
@@ -92,39 +145,3 @@ def _run(
         raise SettingsError([problem])
     run = options.runs_state(state_dir).find(name)
     return run, StateFolder(run.state_path)
-
-
-def doctor_lines(examined: Examined, *, quiet: bool) -> Iterator[str]:
-    """Write a line for each check, and one for all; quiet: of those that are not ok."""
-    for check in examined.checks:
-        if not quiet or check.grade is not Grade.OK:
-            yield _line(check)
-    if not quiet:
-        faults, warnings = examined.count(Grade.FAULT), examined.count(Grade.WARNING)
-        yield f"{len(examined.checks)} checks: {faults} faults, {warnings} warnings"
-
-
-def _line(check: Check) -> str:
-    what = f"{check.name} {check.of}".rstrip()
-    remedy = f"; {check.remedy}" if check.remedy else ""
-    return f"{check.grade:<8} {what}: {check.found}{remedy}"
-
-
-def doctor_document(examined: Examined) -> dict[str, object]:
-    """Return the checks as the JSON document of ``doctor --json``."""
-    return {
-        "format_version": "1.0",
-        "exit_code": examined.exit_code,
-        "faults": examined.count(Grade.FAULT),
-        "warnings": examined.count(Grade.WARNING),
-        "checks": [
-            {
-                "check": check.name,
-                "of": check.of,
-                "grade": check.grade.value,
-                "found": check.found,
-                "remedy": check.remedy,
-            }
-            for check in examined.checks
-        ],
-    }

@@ -1,19 +1,12 @@
-"""What can be wrong with a machine before anything is asked of a gateway.
+"""What would go wrong with a machine, a job or a run, and what to do about it.
 
-Nothing here changes anything, and nothing is read but what a check is about.
+``examination`` says what is looked at, and in which order: ``machine`` and ``folders``
+here, ``account`` at the gateways (one page of each list), ``run`` in a run's files.
+Nothing is changed on a gateway or in STATE.
 """
 
 from bulkbind.doctor.check import Check as Check
 from bulkbind.doctor.check import Grade as Grade
-from bulkbind.doctor.check import fault as fault
-from bulkbind.doctor.check import fine as fine
-from bulkbind.doctor.check import from_error as from_error
-from bulkbind.doctor.check import warning as warning
-from bulkbind.doctor.clock import check_clock as check_clock
-from bulkbind.doctor.folders import Folder as Folder
-from bulkbind.doctor.folders import check_file as check_file
-from bulkbind.doctor.folders import check_folder as check_folder
-from bulkbind.doctor.folders import check_git as check_git
+from bulkbind.doctor.examination import examine as examine
 from bulkbind.doctor.machine import Machine as Machine
-from bulkbind.doctor.machine import check_machine as check_machine
 from bulkbind.doctor.machine import this_machine as this_machine

@@ -10,6 +10,8 @@ class Grade(StrEnum):
     """How bad it is."""
 
     OK = "ok"
+    NOTE = "note"
+    """Nothing is wrong; there is something to know."""
     WARNING = "warning"
     """Work goes on, and somebody should look."""
     FAULT = "fault"
@@ -22,16 +24,21 @@ class Check:
 
     name: str
     of: str
-    """The account, gateway, folder or file that was looked at; empty: this machine."""
+    """What was looked at: this machine, a folder, a file, an account, a run."""
     grade: Grade
     found: str
     remedy: str = ""
-    """What to do; never empty where it is not ``ok``."""
+    """What to do; never empty for a warning or a fault."""
 
 
 def fine(name: str, of: str, found: str) -> Check:
     """Return a check that found nothing wrong."""
     return Check(name=name, of=of, grade=Grade.OK, found=found)
+
+
+def note(name: str, of: str, found: str, remedy: str = "") -> Check:
+    """Return a check that found what is good to know."""
+    return Check(name=name, of=of, grade=Grade.NOTE, found=found, remedy=remedy)
 
 
 def warning(name: str, of: str, found: str, remedy: str) -> Check:
@@ -51,7 +58,16 @@ def from_error(name: str, of: str, error: BulkbindError, *, remedy: str) -> Chec
         name: The check's.
         of: What was looked at.
         error: Says what is wrong, and mostly, after a semicolon, what to do.
-        remedy: What to do, if the error does not say it.
+        remedy: What to do, if the error does not say it, or says only what else.
     """
     found, _, advice = " ".join(str(error).split()).rpartition("; ")
-    return fault(name, of, found or advice, advice if found else remedy)
+    if not found:
+        return fault(name, of, advice, remedy)
+    if advice.startswith("or "):
+        advice = f"{remedy}, {advice}"
+    return fault(name, of, found, advice)
+
+
+def counted(number: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -34,6 +34,11 @@ class Folder:
     """What names another one."""
 
     @property
+    def of(self) -> str:
+        """What checks of it are about."""
+        return f"{self.name} {self.path}"
+
+    @property
     def ground(self) -> Path:
         """The folder itself, or the nearest one above it that is there."""
         return next(p for p in (self.path, *self.path.parents) if p.exists())
@@ -47,7 +52,7 @@ def check_folder(folder: Folder, *, machine: Machine) -> Iterator[Check]:
 
 
 def _permissions(folder: Folder) -> Check:
-    of = f"{folder.name} {folder.path}"
+    of = folder.of
     ground = folder.ground
     if not ground.is_dir() or not os.access(ground, os.W_OK | os.X_OK):
         remedy = f"see to the permissions, or choose another with {folder.setting}"
@@ -66,7 +71,7 @@ def _permissions(folder: Folder) -> Check:
 
 
 def _room(folder: Folder, machine: Machine) -> Check:
-    of = f"{folder.name} {folder.path}"
+    of = folder.of
     remedy = f"make room, or choose another folder with {folder.setting}"
     try:
         free = machine.free(folder.ground)
@@ -83,7 +88,7 @@ def _room(folder: Folder, machine: Machine) -> Check:
 
 
 def _file_system(folder: Folder, mounts: str) -> Check:
-    of = f"{folder.name} {folder.path}"
+    of = folder.of
     kind = file_system_of(folder.ground.resolve(), mounts)
     if not kind:
         return fine("file system", of, "this system does not tell what it is")
@@ -125,7 +130,7 @@ def check_git(folder: Folder) -> Check:
 
     git itself is not asked: it runs what a repository's configuration says.
     """
-    of = f"{folder.name} {folder.path}"
+    of = folder.of
     tree = next((p for p in folder.path.parents if (p / ".git").exists()), None)
     if tree is None:
         return fine("git", of, "in no work tree")

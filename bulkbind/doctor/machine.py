@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkbind.doctor.check import Check, fine, warning
+from bulkbind.doctor.check import Check, fine, note, warning
 
 #: Before it two connections that write at once can corrupt a WAL.
 #: Source: sqlite.org, release log of 3.51.3.
 SOUND_SQLITE = (3, 51, 3)
+
+_OF = "this machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +52,20 @@ def check_machine(machine: Machine) -> Iterator[Check]:
     text = f"bulkbind {machine.tool}, Python {machine.python}, {machine.system}"
     if machine.tool == "0":
         remedy = "install it (`pip install .`), so that reports can name their writer"
-        yield warning("version", "", f"{text}: bulkbind is not installed", remedy)
+        yield warning("version", _OF, f"{text}: bulkbind is not installed", remedy)
     else:
-        yield fine("version", "", text)
-    yield fine("sqlite", "", _sqlite(machine.sqlite))
+        yield fine("version", _OF, text)
+    yield _sqlite(machine.sqlite)
 
 
-def _sqlite(version: str) -> str:
+def _sqlite(version: str) -> Check:
     """Say whether a version has the WAL defect; it never bites one writer."""
     numbers = tuple(int(part) for part in version.split(".") if part.isdecimal())
     if numbers >= SOUND_SQLITE:
-        return version
-    return (
-        f"{version}: two writers at once could damage a ledger before 3.51.3; bulkbind"
-        " has one, so leave ledgers that are at work to it"
+        return fine("sqlite", _OF, version)
+    found = (
+        f"{version}: before 3.51.3 two connections that write at once can damage a"
+        " database; bulkbind writes a ledger with one"
     )
+    remedy = "while a run is at work, let no other tool write to its ledger.db"
+    return note("sqlite", _OF, found, remedy)

@@ -6,19 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from bulkbind.doctor import (
+from bulkbind.doctor import Grade, Machine
+from bulkbind.doctor.check import from_error
+from bulkbind.doctor.clock import check_clock
+from bulkbind.doctor.folders import (
     Folder,
-    Grade,
-    Machine,
-    check_clock,
     check_file,
     check_folder,
     check_git,
-    check_machine,
-    from_error,
+    file_system_of,
 )
-from bulkbind.doctor.folders import file_system_of
+from bulkbind.doctor.machine import check_machine
+from bulkbind.doctor.refusals import mend_credential
 from bulkbind.errors import StateError
+from bulkbind.model import Reply
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -79,8 +80,9 @@ def test_versions_are_told():
 def test_a_sqlite_with_the_defect_is_a_note_and_no_fault(version):
     found = by_name(check_machine(replace(MACHINE, sqlite=version)))["sqlite"]
 
-    assert found.grade is Grade.OK
+    assert found.grade is Grade.NOTE
     assert "before 3.51.3" in found.found
+    assert "ledger.db" in found.remedy
 
 
 @pytest.mark.parametrize("version", ["3.51.3", "3.51.10", "3.52.0", "4.0"])
@@ -308,9 +310,34 @@ def test_a_date_without_a_zone_is_utc():
         ("it is gone; look\nfor it", "it is gone", "look for it"),
         ("a; b; do c", "a; b", "do c"),
         ("it is gone", "it is gone", "do something"),
+        ("it is gone; or try x", "it is gone", "do something, or try x"),
     ],
 )
 def test_an_error_says_what_is_wrong_and_what_to_do(text, found, remedy):
     check = from_error("ledger", "run", StateError(text), remedy="do something")
 
     assert (check.grade, check.found, check.remedy) == (Grade.FAULT, found, remedy)
+
+
+# --- refused credentials --------------------------------------------------------------
+
+IAM = "Incorrect IAM authentication information: "
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "words"),
+    [
+        ("APIGW.0301", f"{IAM}AK access failed to reach the limit,forbidden", "locked"),
+        ("APIG.0301", f"{IAM}verify aksk signature fail", "clock"),
+        ("APIGW.0301", f"{IAM}Get secretKey failed", "no such access key"),
+        ("APIGW.0301", f"{IAM}decrypt token fail", "another region"),
+        ("APIGW.0301", f"{IAM}token expires", "24 hours"),
+        ("APIGW.0301", "something new", "check the credential"),
+        ("APIG.0307", "The token must be updated", "another region"),
+        ("APIG.1003", "The token lacks a project", "scope.project"),
+        ("APIG.1002", "Incorrect token or token resolution failed", "new token"),
+        ("", "", "check the credential"),
+    ],
+)
+def test_a_refused_credential_is_told_what_to_do_about_it(code, message, words):
+    assert words in mend_credential(Reply(401, code, message))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from bulkbind.doctor import Check, fault, fine, from_error, warning
+from bulkbind.doctor.check import Check, fault, fine, from_error, warning
 from bulkbind.errors import StateError
 from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.job.reporting import judge_run
@@ -19,7 +19,7 @@ from bulkbind.report.files import SUMS
 _NEW_RUN = "start a new run from the manifest (what is bound stays bound)"
 
 
-def inspect_run(run: RunFolder) -> Iterator[Check]:
+def check_run(run: RunFolder) -> Iterator[Check]:
     """Yield what there is to say of a run's files, one after another.
 
     What hangs on a file that is damaged is not looked at.
@@ -29,14 +29,18 @@ def inspect_run(run: RunFolder) -> Iterator[Check]:
         yield _state(facts)
         with closing(SqliteLedger.read(run.ledger)) as ledger:
             ledger.prove()
-            yield fine("ledger", run.id, "every record is what was written")
+            yield fine("ledger", _of(run), "every record is what was written")
             pin = _pin(facts)
             yield pin
             yield from _sums(run)
             if not pin.remedy:
                 yield _report(facts, ledger)
     except StateError as error:
-        yield from_error("ledger", run.id, error, remedy=_NEW_RUN)
+        yield from_error("ledger", _of(run), error, remedy=_NEW_RUN)
+
+
+def _of(run: RunFolder) -> str:
+    return f"run {run.id}"
 
 
 def _state(facts: RunFacts) -> Check:
@@ -44,11 +48,11 @@ def _state(facts: RunFacts) -> Check:
     run, state = facts.folder, state_of(facts)
     if state == "interrupted":
         found = "interrupted: it was killed while it was at work"
-        return warning("state", run.id, found, f"bulkbind resume {run.handle}")
+        return warning("state", _of(run), found, f"bulkbind resume {run.handle}")
     if facts.state is RunState.STOPPED:
         found = f"stopped ({facts.stopped_by})" if facts.stopped_by else "stopped"
-        return warning("state", run.id, found, f"bulkbind resume {run.handle}")
-    return fine("state", run.id, state)
+        return warning("state", _of(run), found, f"bulkbind resume {run.handle}")
+    return fine("state", _of(run), state)
 
 
 def _pin(facts: RunFacts) -> Check:
@@ -56,10 +60,10 @@ def _pin(facts: RunFacts) -> Check:
     run = facts.folder
     expected, found = facts.meta["pin_sha256"], _sha256(run.pin)
     if found == expected:
-        return fine("pinned copy", run.id, f"SHA-256 {expected[:12]}, as was planned")
+        return fine("pinned copy", _of(run), f"SHA-256 {expected[:12]}, as was planned")
     what = "is not what was planned" if found else "cannot be read"
     remedy = f"restore the file whose SHA-256 is {expected}, or {_NEW_RUN}"
-    return fault("pinned copy", run.id, f"{run.pin} {what}", remedy)
+    return fault("pinned copy", _of(run), f"{run.pin} {what}", remedy)
 
 
 def _sums(run: RunFolder) -> Iterator[Check]:
@@ -69,13 +73,13 @@ def _sums(run: RunFolder) -> Iterator[Check]:
     except FileNotFoundError:
         if run.summary.exists():
             found = f"{SUMS} is gone, so the reports cannot be held against it"
-            yield warning("checksums", run.id, found, f"bulkbind report {run.handle}")
+            yield warning("checksums", _of(run), found, f"bulkbind report {run.handle}")
         else:
-            yield fine("checksums", run.id, "there is no report yet")
+            yield fine("checksums", _of(run), "there is no report yet")
         return
     except OSError as error:
         found = f"{SUMS} cannot be read ({error.strerror})"
-        yield fault("checksums", run.id, found, "see to the disk")
+        yield fault("checksums", _of(run), found, "see to the disk")
         return
     pairs = [line.partition("  ") for line in lines]
     # a name with a path in it is none of ours
@@ -87,9 +91,11 @@ def _sums(run: RunFolder) -> Iterator[Check]:
     if wrong:
         found = f"not what was written, or gone: {', '.join(map(repr, wrong))}"
         remedy = f"`bulkbind report {run.handle}` writes them again, from the ledger"
-        yield fault("checksums", run.id, found, remedy)
+        yield fault("checksums", _of(run), found, remedy)
     else:
-        yield fine("checksums", run.id, f"{len(pairs)} files are as they were written")
+        yield fine(
+            "checksums", _of(run), f"{len(pairs)} files are as they were written"
+        )
 
 
 def _report(facts: RunFacts, ledger: SqliteLedger) -> Check:
@@ -98,16 +104,16 @@ def _report(facts: RunFacts, ledger: SqliteLedger) -> Check:
     try:
         counts = Counter(judged.shared.verdict for judged in judge_run(facts, ledger))
     except StateError as error:
-        return from_error("report", run.id, error, remedy=_NEW_RUN)
+        return from_error("report", _of(run), error, remedy=_NEW_RUN)
     found = f"{counts.total():,} rows, each with one verdict"
     told = _summary(run)
     if told is None:
-        return fine("report", run.id, found)
+        return fine("report", _of(run), found)
     if told != {verdict.value: rows for verdict, rows in counts.items()}:
         found = "summary.json counts other verdicts than the ledger has"
         remedy = f"`bulkbind report {run.handle}` writes it again, from the ledger"
-        return fault("report", run.id, found, remedy)
-    return fine("report", run.id, f"{found}, as summary.json has them")
+        return fault("report", _of(run), found, remedy)
+    return fine("report", _of(run), f"{found}, as summary.json has them")
 
 
 def _summary(run: RunFolder) -> dict[str, int] | None:
