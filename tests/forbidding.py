@@ -11,8 +11,14 @@ NO_RIGHT = b'{"error_code":"APIG.1005","error_msg":"No permissions","request_id"
 
 
 @contextmanager
-def forbidding(port: int, refuses: Callable[[str], bool]) -> Iterator[str]:
-    """Serve what another port serves, but for paths that are refused with 403.
+def forbidding(
+    port: int,
+    refuses: Callable[[str], bool],
+    *,
+    status: int = 403,
+    body: bytes = NO_RIGHT,
+) -> Iterator[str]:
+    """Serve what another port serves, but for paths that are refused.
 
     Yields:
         The URL.
@@ -21,7 +27,7 @@ def forbidding(port: int, refuses: Callable[[str], bool]) -> Iterator[str]:
     class Door(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if refuses(self.path):
-                self._answer(403, NO_RIGHT)
+                self._answer(status, body)
                 return
             connection = HTTPConnection("127.0.0.1", port, timeout=30)
             connection.request("GET", self.path, headers=dict(self.headers))

@@ -41,10 +41,10 @@ def command(
 ) -> int:
     """Look for what would go wrong; changes nothing on a gateway or in STATE.
 
-    Of this machine: versions, disk, file system, permissions, git. Of JOB (a job file
-    or a manifest; or --endpoint and --project-id) also each account's credential,
-    endpoint, clock, project, and the rights that can be tried by reading: not the one to
-    attach. Of RUN: whether its files still say what it wrote.
+    Of this machine: versions, disk, file system, permissions, git, and which credential
+    is found. Of JOB (a job file or a manifest; or --endpoint and --project-id) each
+    account's credential, endpoint, clock, project, and the rights that can be tried by
+    reading: not the one to attach. Of RUN: whether its files still say what it wrote.
 
     Exit code 1: something is at fault.
     """

@@ -17,18 +17,24 @@ from bulkbind.doctor.check import (
     fault,
     fine,
     from_error,
+    note,
     warning,
 )
 from bulkbind.doctor.clock import check_clock
 from bulkbind.doctor.refusals import mend_credential
 from bulkbind.doctor.rights import is_gone, of_unread, said, tally
 from bulkbind.errors import BulkbindError, CredentialsMissing, StateError
-from bulkbind.job.connecting import Connections, connect, find_credentials
+from bulkbind.job.connecting import (
+    Connections,
+    connect,
+    credential_finder,
+    find_credentials,
+)
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.reading import Surroundings
 from bulkbind.live import ListUnread
 from bulkbind.live.lists import APIS, ATTACHED, ENVS, GATEWAYS, PLUGINS, Need
-from bulkbind.model import NAMED, Lane, OurCode, Reply
+from bulkbind.model import DEFAULT_ACCOUNT, NAMED, Lane, OurCode, Reply
 from bulkbind.retry import canonical, refuses_credential
 from bulkbind.settings import SANDBOX, AccountSettings, JobSettings
 from bulkbind.wire import (
@@ -118,6 +124,16 @@ async def check_account(
     except StateError as error:
         remedy = "choose another folder with BULKBIND_HOST_DIR"
         yield from_error("pace", of, error, remedy=remedy)
+
+
+def check_credential(around: Surroundings) -> Check:
+    """Say what a job that names no account of its own would use."""
+    of = f"account {DEFAULT_ACCOUNT}"
+    finder = credential_finder(around.environ)
+    try:
+        return fine("credential", of, _kind_of(finder.find(DEFAULT_ACCOUNT)))
+    except CredentialsMissing as error:
+        return note("credential", of, str(error))
 
 
 def _kind_of(credential: Credential) -> str:

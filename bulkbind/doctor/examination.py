@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
-from bulkbind.doctor.account import Named, check_account
+from bulkbind.doctor.account import Named, check_account, check_credential
 from bulkbind.doctor.check import Check, counted, fine, from_error, warning
 from bulkbind.doctor.folders import Folder, check_file, check_folder, check_git
 from bulkbind.doctor.machine import Machine, check_machine
 from bulkbind.doctor.run import check_run
 from bulkbind.errors import ManifestError
 from bulkbind.host import default_host_folder
+from bulkbind.job.connecting import home_of
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.walking import manifest_of
@@ -34,7 +35,7 @@ async def examine(
     Nothing is changed on a gateway or in STATE; requests go at the accounts' pace.
 
     Args:
-        settings: The job, with or without a manifest; None: none is looked at.
+        settings: The job, with or without a manifest; None: there is none.
         state: Where runs are, or would be, kept.
         run: Whose files to look at; None: of no run.
         machine: What this machine is like.
@@ -42,11 +43,18 @@ async def examine(
     """
     for check in _of_machine(machine, state, around.environ):
         yield check
-    if run is not None:
-        for check in check_run(run):
+    for check in check_run(run) if run is not None else ():
+        yield check
+    if settings is not None:
+        async for check in _of_job(settings, state, around):
             yield check
-    if settings is None:
-        return
+    elif run is None:
+        yield check_credential(around)
+
+
+async def _of_job(
+    settings: JobSettings, state: StateFolder, around: Surroundings
+) -> AsyncIterator[Check]:
     named: Mapping[str, Named] = {}
     if settings.manifest:
         named, check = _read_manifest(settings)
@@ -65,7 +73,7 @@ async def examine(
 def _of_machine(
     machine: Machine, state: StateFolder, environ: Mapping[str, str]
 ) -> Iterator[Check]:
-    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    home = home_of(environ)
     host = default_host_folder(dict(environ), home=home)
     kept = Folder(name="STATE", path=state.path, setting="--state-dir")
     shared = Folder(name="host folder", path=host, setting="BULKBIND_HOST_DIR")

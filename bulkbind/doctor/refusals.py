@@ -32,11 +32,13 @@ _SCOPE = (
     " (the one that project_id names)"
 )
 
+_OVER = (
+    "the token is over, cut short, or of another region: get a new one from the"
+    " identity service of the endpoint's region"
+)
+
 _BY_CODE = {
-    "APIGW.0307": (
-        "the token is over, or of another region: get a new one from the identity"
-        " service of the endpoint's region"
-    ),
+    **dict.fromkeys(("APIGW.0307", "APIG.1000", "APIG.1001", "APIG.1002"), _OVER),
     **dict.fromkeys(("APIG.1003", "APIG.1007", "APIG.1009"), _SCOPE),
 }
 

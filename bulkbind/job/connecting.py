@@ -62,7 +62,7 @@ def find_credentials(
         SettingsError: An account has no endpoint, or the sandbox is asked for faults
             that it does not know.
     """
-    finder = Finder(environ=environ, home=_home(environ), now=time.time)
+    finder = credential_finder(environ)
     found: dict[str, Credential | None] = {}
     for name, account in settings.accounts.items():
         if not account.endpoint:
@@ -83,7 +83,13 @@ def find_credentials(
     return found
 
 
-def _home(environ: Mapping[str, str]) -> Path:
+def credential_finder(environ: Mapping[str, str]) -> Finder:
+    """Return what looks for credentials in an environment, and below its home."""
+    return Finder(environ=environ, home=home_of(environ), now=time.time)
+
+
+def home_of(environ: Mapping[str, str]) -> Path:
+    """Return the home folder that an environment names; else this user's."""
     return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
 
 

@@ -163,13 +163,23 @@ def test_a_credential_is_named_by_where_it_was_found_and_never_shown(
     assert "canary" not in said.out + said.err
 
 
-def test_without_a_job_only_the_machine_is_looked_at(doctor, served):
-    _, checks = doctor()
+def test_without_a_job_the_machine_is_looked_at_and_nothing_is_asked(doctor, served):
+    code, checks = doctor()
 
+    assert code == 0
     assert {check["check"] for check in checks} == {
-        *("version", "sqlite", "permissions", "disk", "file system", "git")
+        *("version", "sqlite", "permissions", "disk", "file system", "git"),
+        "credential",
     }
+    assert of(checks, "credential") == [("ok", "a token, found at env:BULKBIND_TOKEN")]
     assert served.requests.total() == 0
+
+
+def test_without_a_job_no_credential_is_no_fault(doctor):
+    code, checks = doctor()
+
+    assert code == 0
+    assert [grade for grade, _ in of(checks, "credential")] == ["note"]
 
 
 def test_an_endpoint_is_enough_to_look_at_an_account(doctor, served):
@@ -274,6 +284,50 @@ def test_an_endpoint_that_does_not_answer_is_a_fault(doctor, manifest, monkeypat
 
 
 @pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"<html><title>Not here</title></html>"),
+        (302, b""),
+        (200, b"<html><title>Log in to the network</title></html>"),
+        (404, b'{"error_code":"APIGW.0101","error_msg":"no","request_id":"r"}'),
+    ],
+)
+def test_an_endpoint_that_is_no_api_gateway_is_told_apart_from_a_missing_right(
+    doctor, manifest, served, status, body
+):
+    with forbidding(served.port, lambda _: True, status=status, body=body) as url:
+        code, checks = doctor(manifest, *at(url))
+
+    (wrong,) = bad(checks)
+    assert (code, wrong["check"]) == (1, "endpoint")
+    assert f"not as API Gateway: {status}" in wrong["found"]
+    assert "apig.REGION" in wrong["remedy"]
+
+
+def test_a_gateway_that_is_out_for_now_is_a_warning(doctor, manifest, served):
+    body = b"<html><title>502 Bad Gateway</title></html>"
+    with forbidding(served.port, lambda _: True, status=502, body=body) as url:
+        code, checks = doctor(manifest, *at(url))
+
+    assert code == 0
+    assert {check["grade"] for check in bad(checks)} == {"warning"}
+    assert len(of(checks, "right", grade="warning")) == len(RIGHTS)
+
+
+def test_a_host_folder_that_cannot_be_made_is_a_fault_and_no_crash(
+    doctor, manifest, served, monkeypatch, tmp_path
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BULKBIND_HOST_DIR", str(tmp_path / "file" / "host"))
+
+    code, checks = doctor(manifest, *at(served.url))
+
+    assert code == 1
+    assert {check["check"] for check in bad(checks)} == {"permissions", "pace"}
+    assert all("BULKBIND_HOST_DIR" in check["remedy"] for check in bad(checks))
+
+
+@pytest.mark.parametrize(
     ("ahead", "grade"),
     [(0, Grade.OK), (600, Grade.WARNING), (1200, Grade.FAULT), (-1200, Grade.FAULT)],
 )
@@ -331,6 +385,34 @@ def test_gateways_that_cannot_be_listed_are_no_fault_where_the_manifest_names_th
     assert len(of(checks, "right", grade="ok")) == len(RIGHTS)
     assert alone == 1
     assert [check["check"] for check in bad(found)] == ["project"]
+
+
+def test_a_credential_that_is_for_another_project_is_guessed(doctor, served):
+    with forbidding(served.port, lambda _: True) as url:
+        code, checks = doctor(*at(url))
+
+    (wrong,) = bad(checks)
+    assert (code, wrong["check"]) == (1, "project")
+    assert (
+        f"{PROJECT} may be a project that the credential is not for"
+        in (wrong["remedy"])
+    )
+
+
+def test_a_token_that_wears_out_between_two_lists_ends_the_account(
+    doctor, manifest, served
+):
+    body = b'{"error_code":"APIGW.0307","error_msg":"update it","request_id":"r"}'
+    with forbidding(
+        served.port, lambda asked: "/envs?" in asked, status=401, body=body
+    ) as url:
+        code, checks = doctor(manifest, *at(url))
+
+    (wrong,) = bad(checks)
+    assert (code, wrong["check"]) == (1, "credential")
+    assert "another region" in wrong["remedy"]
+    assert of(checks, "right") == []
+    assert served.requests.total() == 2
 
 
 def test_a_gateway_that_is_not_there_is_a_fault_and_the_others_are_asked(

@@ -335,7 +335,7 @@ IAM = "Incorrect IAM authentication information: "
         ("APIGW.0301", "something new", "check the credential"),
         ("APIG.0307", "The token must be updated", "another region"),
         ("APIG.1003", "The token lacks a project", "scope.project"),
-        ("APIG.1002", "Incorrect token or token resolution failed", "new token"),
+        ("APIG.1002", "Incorrect token or token resolution failed", "a new one"),
         ("", "", "check the credential"),
     ],
 )
