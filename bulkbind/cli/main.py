@@ -74,7 +74,7 @@ EVERYWHERE = """\
 
 EXITS = """\
   0    every row bound, unchanged, unbound, duplicate or superseded
-  1    a row is failed, unconfirmed, kept or invalid
+  1    a row is failed, unconfirmed, kept or invalid (verify: drift, doctor: a fault)
   2    usage, job file, manifest, credentials or endpoint wrong; nothing was sent
   3    some row was not sent: stopped or parked; `bulkbind resume` goes on
   4    refused for safety; nothing was sent
