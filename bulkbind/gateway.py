@@ -89,6 +89,14 @@ class Gateway:
         self._hear(page.reply)
         return page
 
+    async def greet(self) -> Answer | Reply:
+        """Ask for nothing, without the credential: is anybody there?
+
+        Returns:
+            The answer, whatever it says; a ``Reply`` of status 0: there was none.
+        """
+        return await self._exchange("GET", "/", headers={})
+
     def _hear(self, reply: Reply) -> Reply:
         if self._door is not None:
             self._door.answered(reply)
@@ -105,6 +113,16 @@ class Gateway:
             "Content-Type": signable.content_type,
             **self._credential.headers(signable),
         }
+        return await self._exchange(method, path, headers=headers, body=body)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Answer | Reply:
         try:
             return await self._http.send(
                 method, self._endpoint + path, headers=headers, body=body

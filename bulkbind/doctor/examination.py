@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
-from bulkbind.doctor.account import Named, check_account, check_credential
+from bulkbind.doctor.account import check_account, check_credential
+from bulkbind.doctor.asking import Named
 from bulkbind.doctor.check import Check, counted, fine, from_error, warning
 from bulkbind.doctor.folders import Folder, check_file, check_folder, check_git
 from bulkbind.doctor.machine import Machine, check_machine

@@ -48,6 +48,22 @@ def gateway(wire: Wire, endpoint="https://apig.x.com") -> Gateway:
     return Gateway(wire, endpoint=endpoint, project_id="pro", credential=token)
 
 
+async def test_a_greeting_carries_no_credential_and_takes_any_answer():
+    wire = Wire(Answer(404, CIMultiDict({"Date": "now"}), b"?"))
+    answer = await gateway(wire).greet()
+
+    assert wire.sent == [("GET", "https://apig.x.com/", {}, None)]
+    assert isinstance(answer, Answer)
+    assert answer.headers["date"] == "now"
+
+
+async def test_a_greeting_that_nobody_hears_is_a_reply_of_status_0():
+    answer = await gateway(Wire(NotSent("nobody there"))).greet()
+
+    assert isinstance(answer, Reply)
+    assert (answer.status, answer.left) == (0, False)
+
+
 async def test_attach_posts_once_to_the_plugin_of_the_accounts_project():
     wire = Wire(TAKEN)
     await gateway(wire).apply(Action.ATTACH, TARGET, ["a", "b"])
