@@ -94,7 +94,9 @@ def plan() -> Schema:
         replacements=_list(_object({**ids, **_each(replaced, _TEXT)})),
     )
     refused = _object(
-        {"format_version": _VERSION, "fault_count": _COUNT, "faults": _list(fault)}
+        {"format_version": _VERSION, "exit_code": _COUNT, "error": _TEXT},
+        fault_count=_COUNT,
+        faults=_list(fault),
     )
     return {"oneOf": [drawn, refused]}
 
