@@ -39,7 +39,7 @@ from bulkbind.model import (
     Target,
 )
 from bulkbind.plan import (
-    Claim,
+    Claims,
     Fate,
     Judged,
     Judgement,
@@ -154,12 +154,12 @@ class Survey:
         self,
         target: Target,
         lane: Lane,
-        claims: Sequence[Claim],
+        claims: Claims,
         *,
         action: Action,
         policy: OnReplace,
-        approved: Callable[[Claim], str | None] = lambda _: None,
-    ) -> tuple[dict[Fate, list[Claim]], Drawn]:
+        approved: Callable[[int], str | None] = lambda _: None,
+    ) -> tuple[dict[Fate, Claims], Drawn]:
         """Say what each claim on a target comes to.
 
         Args:
@@ -168,9 +168,9 @@ class Survey:
             claims: Theirs, in manifest order.
             action: What is asked for them.
             policy: Whom they may displace.
-            approved: What a claim may displace, as ``decide`` takes it.
+            approved: What the claim of a place may displace, as ``decide`` takes it.
         """
-        ids = [claim.api_id for claim in claims]
+        ids = claims.api_ids
         picture = await self._picture(target, lane, ids, action=action)
         judgements = [Judgement(Judged.UNKNOWN)] * len(ids)
         if picture is not None:
@@ -181,14 +181,16 @@ class Survey:
             self._count_extra(target, picture, ids)
         counts = self.found.judged.setdefault(target.no, Counter())
         counts.update(judgement.judged for judgement in judgements)
-        fates: dict[Fate, list[Claim]] = {}
-        for claim, judgement in zip(claims, judgements, strict=True):
-            fate = decide(judgement, policy=policy, approved=approved(claim))
-            fates.setdefault(fate, []).append(claim)
+        fates: dict[Fate, list[int]] = {}
+        for at, judgement in enumerate(judgements):
+            leave = approved(claims.places[at])
+            fate = decide(judgement, policy=policy, approved=leave)
+            fates.setdefault(fate, []).append(at)
             if judgement.judged is Judged.REPLACE:
-                await self._note(lane, target, claim.api_id, judgement.other)
+                await self._note(lane, target, ids[at], judgement.other)
         by_id = dict(zip(ids, judgements, strict=True))
-        return fates, Drawn(picture or Picture(read_at=0.0), by_id)
+        chosen = {fate: claims.take(positions) for fate, positions in fates.items()}
+        return chosen, Drawn(picture or Picture(read_at=0.0), by_id)
 
     async def _picture(
         self, target: Target, lane: Lane, ids: Sequence[str], *, action: Action

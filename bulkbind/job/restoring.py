@@ -22,7 +22,7 @@ from bulkbind.manifest import PinWriter
 from bulkbind.model import Action, Batch, Lane, OurCode, Row, Target, Verdict
 from bulkbind.plan import (
     SEND,
-    Claim,
+    Claims,
     Fate,
     Judged,
     Judgement,
@@ -272,31 +272,32 @@ async def _judge_target(
     draft: _Draft,
     survey: Survey,
     target: Target,
-    claims: list[Claim],
+    claims: Claims,
     ledger: SqliteLedger,
 ) -> None:
     """Judge a target's rows, some to be attached and some to be detached."""
-    parts: dict[tuple[Action, bool], list[Claim]] = {}
-    for claim in claims:
-        restore = draft.restores[claim.place]
-        parts.setdefault((restore.action, restore.is_known), []).append(claim)
-    kinds: dict[_Kind, list[Claim]] = {}
+    parts: dict[tuple[Action, bool], list[int]] = {}
+    for at, place in enumerate(claims.places):
+        restore = draft.restores[place]
+        parts.setdefault((restore.action, restore.is_known), []).append(at)
+    kinds: dict[_Kind, Claims] = {}
     drawn: dict[tuple[Action, bool], Drawn] = {}
-    for part, own in parts.items():
+    for part, positions in parts.items():
+        own = claims.take(positions)
         fates, drawn[part] = await survey.judge(
             target,
             draft.planner.draft.lanes[target.lane],
             own,
             action=part[0],
             policy=OnReplace.KEEP,
-            approved=lambda claim: draft.restores[claim.place].after,
+            approved=lambda place: draft.restores[place].after,
         )
         if not part[1]:
             fates, drawn[part] = {NO_PRE_IMAGE: own}, _unread_as_unknown(drawn[part])
         kinds |= {_Kind(*part, fate): chosen for fate, chosen in fates.items()}
     counts = draft.prospects.setdefault(target.no, Counter())
     counts.update({kind.prospect: len(kinds[kind]) for kind in kinds})
-    places = {claim.row: claim.place for claim in claims}
+    places = dict(zip(claims.rows, claims.places, strict=True))
     for kind, batch in draft.planner.cut(
         target, kinds, action_of=lambda kind: kind.action
     ):

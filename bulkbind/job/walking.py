@@ -11,7 +11,7 @@ from bulkbind.job.facts import fingerprint
 from bulkbind.job.folders import RunFolder
 from bulkbind.live import Asked, Names, asked, resolve_rows
 from bulkbind.manifest import Manifest, PinWriter, Shape, Source
-from bulkbind.model import Row
+from bulkbind.model import Block, Row
 from bulkbind.plan import Planner, PlanSettings, draw
 from bulkbind.settings import JobSettings, OnInvalid
 
@@ -68,7 +68,7 @@ def walk(
     if names is not None:
         rows = resolve_rows(rows, names=names, file_name=file_names.__getitem__)
     with PinWriter(run.pin) as pin:
-        _read(planner, rows, pin.write)
+        _read(planner, rows, pin)
         pin_sha256 = pin.close()
     if met and names is None and None in settings.manifest:
         problem = (
@@ -85,11 +85,18 @@ def walk(
 
 def _noted(
     manifest: Manifest, met: Counter[Asked], progress: Callable[[int], None] | None
-) -> Iterator[Row]:
+) -> Iterator[Row | Block]:
     """Yield rows; note what has to be resolved, and say how far the reading is."""
-    for number, row in enumerate(manifest.rows()):
-        if progress is not None and number % PROGRESS_ROWS == 0:
+    number = told = 0
+    for row in manifest.read():
+        if progress is not None and number >= told:
             progress(number)
+            told = number + PROGRESS_ROWS
+        if isinstance(row, Block):
+            number += len(row)
+            yield row
+            continue
+        number += 1
         if manifest.has_names and row.fault is None and row.is_named:
             met[asked(row)] += 1
         yield row
@@ -134,7 +141,7 @@ def gateway_of(settings: JobSettings, account: str, instance_id: str) -> str:
     return f"{settings.accounts[account].host or account}/{instance_id}"
 
 
-def _read(planner: Planner, rows: Iterable[Row], pin: Callable[[Row], None]) -> None:
+def _read(planner: Planner, rows: Iterable[Row | Block], pin: PinWriter) -> None:
     try:
         draw(planner, rows, pin=pin)
     except ManifestError as error:

@@ -8,14 +8,16 @@ import sys
 import zlib
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import accumulate
+from operator import sub
 
 import msgspec
 
 _TEXT, _HEX = b"\x00", b"\x01"
-_RANGE, _GAPS = b"\x02", b"\x03"
+_RANGE, _GAPS, _WIDE = b"\x02", b"\x03", b"\x04"
 
 _HEX_LENGTH = 32
-_HEX_DIGITS = frozenset("0123456789abcdef")
 
 #: Fast rather than small: ids do not shrink any further.
 _LEVEL = 1
@@ -23,11 +25,12 @@ _LEVEL = 1
 
 def pack_texts(texts: Sequence[str]) -> bytes:
     """Pack texts; 32-digit hexadecimal ids take 16 bytes each."""
-    joined = "".join(texts)
-    if len(joined) == _HEX_LENGTH * len(texts) and _HEX_DIGITS.issuperset(joined):
-        lengths = {len(text) for text in texts}
-        if lengths <= {_HEX_LENGTH}:
-            return _HEX + bytes.fromhex(joined)
+    if set(map(len, texts)) <= {_HEX_LENGTH}:
+        joined = "".join(texts)
+        with suppress(ValueError):
+            packed = bytes.fromhex(joined)
+            if packed.hex() == joined:  # no capitals, no blanks
+                return _HEX + packed
     return _TEXT + zlib.compress(msgspec.msgpack.encode(list(texts)), _LEVEL)
 
 
@@ -47,53 +50,64 @@ def pack_repeats(texts: Sequence[str]) -> bytes:
     """Pack up to 65,536 texts of which many are alike: each once, and who has which."""
     distinct = list(dict.fromkeys(texts))
     place = {text: number for number, text in enumerate(distinct)}
-    places = array("H", [place[text] for text in texts])
-    if sys.byteorder == "big":
-        places.byteswap()
+    places = _little(array("H", [place[text] for text in texts]))
     named = pack_texts(distinct)
     return _varint(len(named)) + named + zlib.compress(places.tobytes(), _LEVEL)
 
 
 def unpack_repeats(packed: bytes) -> tuple[str, ...]:
     """Return what ``pack_repeats`` was given."""
-    end = 1
-    while packed[end - 1] & 0x80:
-        end += 1
+    end = _varint_end(packed, 0)
     (length,) = _varints(packed[:end])
     distinct = unpack_texts(packed[end : end + length])
-    places = array("H", zlib.decompress(packed[end + length :]))
-    if sys.byteorder == "big":
-        places.byteswap()
+    places = _little(array("H", zlib.decompress(packed[end + length :])))
     return tuple(distinct[place] for place in places)
 
 
 def pack_numbers(numbers: Sequence[int]) -> bytes:
-    """Pack ascending numbers from 0: a run as its ends, others as gaps."""
+    """Pack ascending numbers from 0: a run as its ends, others as gaps.
+
+    Gaps of two bytes are packed as they are: that takes no loop.
+    """
     if not numbers:
         return _GAPS
     first, last = numbers[0], numbers[-1]
     if last - first + 1 == len(numbers):
         return _RANGE + _varint(first) + _varint(len(numbers))
-    packed = bytearray(_GAPS)
-    before = 0
-    for number in numbers:
-        packed += _varint(number - before)
-        before = number
-    return bytes(packed)
+    gaps = list(map(sub, numbers[1:], numbers))
+    most = max(gaps)
+    if most <= 0x7F:  # noqa: PLR2004 - seven bits
+        return _GAPS + _varint(first) + bytes(gaps)
+    if most <= 0xFFFF:  # noqa: PLR2004 - two bytes
+        return _WIDE + _varint(first) + _little(array("H", gaps)).tobytes()
+    return _GAPS + b"".join(map(_varint, (first, *gaps)))
 
 
 def unpack_numbers(packed: bytes) -> tuple[int, ...]:
     """Return what ``pack_numbers`` was given."""
+    if packed[:1] == _WIDE:
+        end = _varint_end(packed, 1)
+        gaps = _little(array("H", packed[end:]))
+        return tuple(accumulate((*_varints(packed[1:end]), *gaps)))
     values = _varints(packed[1:])
     if packed[:1] == _RANGE:
         first, count = values
         return tuple(range(first, first + count))
-    numbers = []
-    number = 0
-    for gap in values:
-        number += gap
-        numbers.append(number)
-    return tuple(numbers)
+    return tuple(accumulate(values))
+
+
+def _little(numbers: "array[int]") -> "array[int]":
+    """Swap to or from the order of bytes in the file, lowest first."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _varint_end(packed: bytes, start: int) -> int:
+    """Return where the number that starts somewhere ends."""
+    while packed[start] & 0x80:
+        start += 1
+    return start + 1
 
 
 def _varint(number: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bulkbind.errors import Fault
 from bulkbind.live.lists import Lists, ListUnread
-from bulkbind.model import ID_COLUMNS, NAMED, STAND_INS, Lane, Row
+from bulkbind.model import ID_COLUMNS, NAMED, STAND_INS, Block, Lane, Row
 from bulkbind.wire import KnownApi
 
 #: Ids and names shown in a fault.
@@ -56,8 +56,8 @@ def asked(row: Row) -> Asked:
 
 
 def resolve_rows(
-    rows: Iterable[Row], *, names: Names, file_name: Callable[[int], str]
-) -> Iterator[Row]:
+    rows: Iterable[Row | Block], *, names: Names, file_name: Callable[[int], str]
+) -> Iterator[Row | Block]:
     """Put ids in the place of names; a selector becomes a row for each API.
 
     Args:
@@ -66,7 +66,7 @@ def resolve_rows(
         file_name: The name of a file of the manifest by its number.
     """
     for row in rows:
-        if row.fault is not None or not row.is_named:
+        if isinstance(row, Block) or row.fault is not None or not row.is_named:
             yield row
             continue
         found = names[asked(row)]

@@ -12,7 +12,7 @@ from bulkbind.model import DEFAULT_ACCOUNT, ID_COLUMNS, NAMED, STAND_INS
 is_id = re.compile(r"[0-9A-Za-z_-]{1,64}").fullmatch
 
 #: Most combinations of ids remembered as sound.
-REMEMBERED = 32_768
+REMEMBERED = 262_144
 
 #: Whether a text says which APIs are meant.
 is_selector = re.compile(r"\*|(?:group|tag):\S.*").fullmatch
@@ -36,8 +36,9 @@ class Checker:
     """Checks rows of one manifest; knows which project each account has.
 
     Attributes:
-        sound: Targets as they came -> as they are to be used. What is in here
-            need not be checked again.
+        sound: Targets as they came -> their place in ``known``. What is in here need
+            not be checked again.
+        known: Targets as they are to be used; grows.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -50,7 +51,9 @@ class Checker:
         self._fills: Mapping[str, str] = {}
         if shape.fill_blank:
             self._fills = {"account": DEFAULT_ACCOUNT, **shape.defaults}
-        self.sound: dict[Target, Target] = {}
+        self.sound: dict[Target, int] = {}
+        self.known: list[Target] = []
+        self._numbers: dict[Target, int] = {}
 
     def check(
         self, ids: Target, *, name: str, line: int, found: Sequence[Problem] = ()
@@ -119,7 +122,10 @@ class Checker:
     def _remember(self, raw: Target, checked: Target) -> None:
         if len(self.sound) >= REMEMBERED:
             self.sound.clear()
-        self.sound[raw] = raw if raw == checked else checked
+        number = self._numbers.setdefault(checked, len(self.known))
+        if number == len(self.known):
+            self.known.append(checked)
+        self.sound[raw] = number
 
 
 def faults_of(shape: Shape) -> list[Fault]:

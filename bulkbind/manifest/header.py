@@ -83,6 +83,8 @@ class Layout:
     """Places of ``ID_COLUMNS`` in a record with its tail."""
     target: Callable[[_Cells], tuple[str, ...]]
     """Picks all ids but the last, ``api_id``."""
+    carried_at: tuple[int, ...]
+    """Places of the carried cells, by slot."""
     carried: Callable[[_Cells], tuple[str, ...]]
     """Picks the carried cells."""
     problems: tuple[Problem, ...]
@@ -112,12 +114,14 @@ def layout_of(
         column: len(names) + 1 + at for at, column in enumerate(absent)
     }
     ids = tuple(places[column] for column in ID_COLUMNS)
+    carried_at = _carried_places(kept, carried, blank=len(names))
     return Layout(
         width=len(names),
         tail=tail,
         ids=ids,
         target=itemgetter(*ids[:-1]),
-        carried=_carried_picker(kept, carried, blank=len(names)),
+        carried_at=carried_at,
+        carried=_picker(carried_at),
         problems=(
             *claims.problems,
             *_missing(names, absent, claims, shape, is_json=is_json),
@@ -210,12 +214,15 @@ def _default(shape: Shape, column: str) -> str:
     return shape.defaults.get(column, DEFAULT_ACCOUNT if column == "account" else "")
 
 
-def _carried_picker(
+def _carried_places(
     kept: Sequence[tuple[int, str]], carried: Carried, *, blank: int
-) -> Callable[[_Cells], tuple[str, ...]]:
+) -> tuple[int, ...]:
     slots = {carried.slot(name): place for place, name in kept}
     slots.pop(MOST_CARRIED, None)
-    places = [slots.get(slot, blank) for slot in range(max(slots, default=-1) + 1)]
+    return tuple(slots.get(slot, blank) for slot in range(max(slots, default=-1) + 1))
+
+
+def _picker(places: Sequence[int]) -> Callable[[_Cells], tuple[str, ...]]:
     if not places:
         return lambda _: ()
     if len(places) == 1:

@@ -1,7 +1,9 @@
 """The pinned manifest: the copy that a run keeps, so that it never needs the original.
 
-gzip of CSV, UTF-8. A row is ``file,line``, its ids, then its carried cells, as many
-as it has. Faults are not kept: the plan says which rows it set aside, and why.
+gzip of CSV, UTF-8. What many rows share, their file and their ids but the last, is a
+line ``+,FILE,...`` of its own when it is first met; a row is its number, the line, the
+API id, then its carried cells, as many as it has. A row with a fault has no number and
+all its cells. Faults are not kept: the plan says which rows it set aside, and why.
 """
 
 import csv
@@ -9,24 +11,34 @@ import gzip
 import hashlib
 import os
 import zlib
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Final, Self
 
 from bulkbind.errors import LedgerDamaged
 from bulkbind.manifest.text import LINE_CAP
-from bulkbind.model import ID_COLUMNS, Row
+from bulkbind.model import Block, Row
 
-_HEADER = ("file", "line", *ID_COLUMNS, "carried")
+_HEADER = ("number", "line", "api_id", "carried")
+_SHARED = "+"
+
+#: Cells before the carried ones of a row that is pinned whole.
 _FIXED: Final = 9
 
 #: Rows compressed at once.
 _BATCH = 4096
 
+#: Texts that wait to be compressed; more would only take memory.
+_AHEAD = 4
+
 
 class PinWriter:
     """Writes the pinned manifest; the same rows give the same bytes.
+
+    Compresses in a thread: zlib leaves the others alone meanwhile.
 
     Args:
         path: The file to write; only its owner may read it.
@@ -36,6 +48,10 @@ class PinWriter:
         self._file = open(path, "wb", opener=_open_private)  # noqa: SIM115
         self._deflate = zlib.compressobj(level=1, wbits=31)
         self._hash = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pin")
+        self._waiting: deque[Future[None]] = deque()
+        self._numbers: dict[tuple[str, ...], str] = {}
+        self._by_block: dict[tuple[int, int], str] = {}
         self._lines: list[str] = []
         # \r\n makes the csv module quote a cell with either; it is cut off again.
         sink = SimpleNamespace(write=self._lines.append)
@@ -44,19 +60,51 @@ class PinWriter:
 
     def write(self, row: Row) -> None:
         """Add a row."""
-        cells = row[2:_FIXED] + row.carried
-        text = ",".join(cells)
-        if _is_plain(text, commas=len(cells) - 1):
-            self._lines.append(f"{row.file},{row.line},{text}\r\n")
+        if row.fault is not None:
+            self._write_cells(("", row.line, row.file, *row[2:_FIXED], *row.carried))
         else:
-            self._write_cells((row.file, row.line, *cells))
+            number = self._number(row.file, row.target_ids)
+            cells = (number, str(row.line), row.api_id, *row.carried)
+            text = ",".join(cells)
+            if _is_plain(text, commas=len(cells) - 1):
+                self._lines.append(text + "\r\n")
+            else:
+                self._write_cells(cells)
         if len(self._lines) >= _BATCH:
             self._flush()
+
+    def write_block(self, block: Block) -> None:
+        """Add the rows of a block."""
+        for number in dict.fromkeys(block.numbers):
+            key = (block.file, number)
+            if key not in self._by_block:
+                self._by_block[key] = self._number(block.file, block.known[number])
+        names = {
+            number: self._by_block[block.file, number] for number in set(block.numbers)
+        }
+        columns = [
+            map(names.__getitem__, block.numbers),
+            map(str, range(block.line, block.line + len(block))),
+            block.api_ids,
+        ]
+        width = len(block.carried[0])
+        if width:
+            columns += zip(*block.carried, strict=True)
+        lines = list(map(",".join, zip(*columns, strict=True)))
+        commas = (len(columns) - 1) * len(lines)
+        text = "\n".join(lines)
+        if text.count(",") != commas:  # the manifest has another delimiter
+            for row in block.rows():
+                self.write(row)
+            return
+        self._flush()
+        self._compress(text + "\n")
 
     def close(self) -> str:
         """Make the file durable and return its SHA-256, 64 hex digits."""
         if not self._file.closed:
             self._flush()
+            self._wait(0)
             self._put(self._deflate.flush())
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -72,14 +120,39 @@ class PinWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.close()
-        self._file.close()
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self._thread.shutdown(cancel_futures=True)
+            self._file.close()
+
+    def _number(self, file: int, ids: tuple[str, ...]) -> str:
+        """Return the number of what rows share; write it down when it is new."""
+        key = (str(file), *ids)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = str(len(self._numbers))
+            self._write_cells((_SHARED, *key))
+        return number
 
     def _flush(self) -> None:
-        text = "".join([line[:-2] + "\n" for line in self._lines])
-        self._lines.clear()
+        if self._lines:
+            text = "".join([line[:-2] + "\n" for line in self._lines])
+            self._lines.clear()
+            self._compress(text)
+
+    def _compress(self, text: str) -> None:
+        self._wait(_AHEAD)
+        self._waiting.append(self._thread.submit(self._squeeze, text))
+
+    def _squeeze(self, text: str) -> None:
         self._put(self._deflate.compress(text.encode()))
+
+    def _wait(self, left: int) -> None:
+        """Wait until no more than so many texts are to be compressed."""
+        while len(self._waiting) > left:
+            self._waiting.popleft().result()
 
     def _put(self, data: bytes) -> None:
         self._hash.update(data)
@@ -112,13 +185,35 @@ def read_pin(path: Path) -> Iterator[Row]:
             records = csv.reader(lines, strict=True)
             if tuple(next(records, ())) != _HEADER:
                 raise ValueError("no header")  # noqa: EM101, TRY301
-            for cells in records:
-                yield _row(cells)
-    except (OSError, EOFError, ValueError, zlib.error, csv.Error, TypeError) as error:
+            shared: list[tuple[str, ...]] = []
+            files: list[int] = []
+            for number, *cells in records:
+                if number == _SHARED:
+                    files.append(int(cells[0]))
+                    shared.append(tuple(cells[1:]))
+                elif number:
+                    at = int(number)
+                    yield _numbered(files[at], shared[at], cells)
+                else:
+                    yield _whole(cells)
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        IndexError,
+        zlib.error,
+        csv.Error,
+        TypeError,
+    ) as error:
         text = f"{path} is damaged ({error}); restore it, or start a new run"
         raise LedgerDamaged(text) from error
 
 
-def _row(cells: list[str]) -> Row:
-    file, line, *ids = cells[:_FIXED]
+def _numbered(file: int, shared: tuple[str, ...], cells: list[str]) -> Row:
+    line, api_id, *carried = cells
+    return Row._make((file, int(line), *shared, api_id, tuple(carried), None, True))
+
+
+def _whole(cells: list[str]) -> Row:
+    line, file, *ids = cells[:_FIXED]
     return Row._make((int(file), int(line), *ids, tuple(cells[_FIXED:]), None, True))

@@ -1,21 +1,27 @@
 """The manifest: every file of a job, read once, row by row."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from bulkbind.errors import Fault, ManifestError
+from bulkbind.manifest.blocks import BlockMaker, Plain
 from bulkbind.manifest.check import Checker, faults_of
 from bulkbind.manifest.elements import Document, lines_of_json
 from bulkbind.manifest.faults import listed
 from bulkbind.manifest.header import Carried, layout_of, plain
 from bulkbind.manifest.kind import Kind, recognised
 from bulkbind.manifest.objects import ObjectReader
-from bulkbind.manifest.rows import RowMaker, filter_of, unguarded
+from bulkbind.manifest.rows import Record, RowMaker, filter_of, unguarded
 from bulkbind.manifest.shape import Shape, Source
 from bulkbind.manifest.source import CHUNK, Tap, opened
-from bulkbind.manifest.table import table_of
-from bulkbind.manifest.text import Lines, texts_of, with_lf
-from bulkbind.model import ID_COLUMNS, STAND_INS, Row, SourceFile
+from bulkbind.manifest.table import Table, table_of
+from bulkbind.manifest.text import Lines, flat, texts_of, with_lf
+from bulkbind.model import ID_COLUMNS, STAND_INS, Block, Row, SourceFile
+
+#: Names of what a row's ids are of: the report has them of the gateway itself.
+_REPORTED = frozenset(map(plain, ("plugin_name", "env_name")))
+
+#: Characters of a table that are taken together: some 4,000 rows.
+PIECE = 512 * 1024
 
 
 class Manifest:
@@ -25,6 +31,7 @@ class Manifest:
         sources: Files, or standard input.
         shape: How to read them.
         chunk_size: Bytes asked for in one read.
+        piece_size: Characters of a table that are taken together, at least.
 
     Attributes:
         files: What was read; complete when ``rows`` is exhausted.
@@ -35,11 +42,17 @@ class Manifest:
     """
 
     def __init__(
-        self, sources: Sequence[Source], *, shape: Shape, chunk_size: int = CHUNK
+        self,
+        sources: Sequence[Source],
+        *,
+        shape: Shape,
+        chunk_size: int = CHUNK,
+        piece_size: int = PIECE,
     ) -> None:
         self._sources = tuple(sources)
         self._shape = shape
         self._chunk_size = chunk_size
+        self._piece_size = piece_size
         self.has_names = False
         self.files: list[SourceFile] = []
         self.carried: list[str] = []
@@ -47,6 +60,18 @@ class Manifest:
 
     def rows(self) -> Iterator[Row]:
         """Yield every row, faulty ones with their fault; to be called once.
+
+        Raises:
+            ManifestError: As ``read``.
+        """
+        for item in self.read():
+            if isinstance(item, Block):
+                yield from item.rows()
+            else:
+                yield item
+
+    def read(self) -> Iterator[Row | Block]:
+        """Yield every row, sound ones in blocks where they can be; to be called once.
 
         Raises:
             ManifestError: A file cannot be read, or not to its end; its rows so
@@ -67,15 +92,14 @@ class Manifest:
 
     def _read(
         self, tap: Tap, name: str, maker: RowMaker, columns: Carried
-    ) -> Iterator[Row]:
+    ) -> Iterator[Row | Block]:
         texts = texts_of(tap, name=name, encoding=self._shape.encoding)
         kind, texts = recognised(texts)
         if kind is Kind.TABLE:
             yield from self._read_table(texts, name, maker, columns)
             return
         if kind is Kind.LINES:
-            flat = chain.from_iterable(Lines(texts, name=name).blocks())
-            elements = lines_of_json(flat)
+            elements = lines_of_json(flat(Lines(texts, name=name).pieces()))
         else:
             elements = Document(with_lf(texts), name=name).elements()
         reader = ObjectReader(maker, shape=self._shape, carried=columns)
@@ -86,10 +110,9 @@ class Manifest:
 
     def _read_table(
         self, texts: Iterator[str], name: str, maker: RowMaker, columns: Carried
-    ) -> Iterator[Row]:
-        lines = Lines(texts, name=name)
-        flat = chain.from_iterable(lines.blocks())
-        table = table_of(flat, name=name, count_known=self._count_known)
+    ) -> Iterator[Row | Block]:
+        lines = Lines(texts, name=name, size=self._piece_size)
+        table = table_of(lines.pieces(), name=name, count_known=self._count_known)
         header = unguarded(table.header)
         layout = layout_of(header, shape=self._shape, carried=columns)
         if layout.problems:
@@ -98,7 +121,20 @@ class Manifest:
             )
         self._warn_left_out(name, layout.left_out)
         self.has_names = self.has_names or bool(layout.named)
-        yield from maker.rows(table.records, layout=layout, lines=lines)
+        if not BlockMaker.can(layout, maker):
+            yield from maker.rows(table.records, layout=layout, lines=lines)
+            return
+        blocks = BlockMaker(maker, layout, table.delimiter)
+        has_more = True
+        while has_more:
+            if table.feed.is_plain:
+                line = table.feed.count + 1
+                yield from blocks.rows(Plain(line, table.feed.plain()))
+                continue
+            has_more = False
+            for row in maker.rows(_odd_records(table), layout=layout, lines=lines):
+                has_more = True
+                yield row
 
     def _count_known(self, header: list[str]) -> int:
         ours = (*ID_COLUMNS, *STAND_INS, *self._shape.columns.values())
@@ -114,9 +150,18 @@ class Manifest:
             problem = f"no file has such a column; there are {there}"
             raise ManifestError([Fault("--only", 0, column, problem, "correct --only")])
 
-    def _warn_left_out(self, name: str, columns: Sequence[str]) -> None:
+    def _warn_left_out(self, name: str, left_out: Sequence[str]) -> None:
+        columns = [column for column in left_out if plain(column) not in _REPORTED]
         if columns:
             self.warnings.append(
                 f"{name}: not carried into the report, which has columns of these"
                 f" names or no name for them: {listed(columns)}"
             )
+
+
+def _odd_records(table: Table) -> Iterator[Record]:
+    """Yield records up to where the next lines need no csv module."""
+    for record in table.records:
+        yield record
+        if table.feed.is_plain:
+            return

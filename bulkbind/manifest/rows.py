@@ -34,10 +34,17 @@ class RowMaker:
     def __init__(
         self, file: int, *, name: str, checker: Checker, wanted: Filter | None
     ) -> None:
-        self._file = file
+        self.file = file
+        self.sound = checker.sound
+        self.known = checker.known
         self._name = name
         self._checker = checker
         self._wanted = wanted
+
+    @property
+    def is_choosy(self) -> bool:
+        """Whether some rows may not be wanted."""
+        return self._wanted is not None
 
     def row(
         self,
@@ -56,7 +63,7 @@ class RowMaker:
         carried = layout.carried(cells)
         unsure = any(not problem.column for problem in problems)
         wanted = self._wanted is None or unsure or self._wanted(ids, carried)
-        return _new_row(Row, (self._file, line, *ids, carried, fault, wanted))
+        return _new_row(Row, (self.file, line, *ids, carried, fault, wanted))
 
     def _checked(
         self,
@@ -66,9 +73,9 @@ class RowMaker:
         problems: Sequence[Problem],
     ) -> tuple[tuple[str, ...], Fault | None]:
         raw, api_id = layout.target(cells), cells[layout.ids[-1]]
-        target = None if problems else self._checker.sound.get(raw)
-        if target is not None and is_id(api_id):
-            return (*target, api_id), None
+        number = None if problems else self.sound.get(raw)
+        if number is not None and is_id(api_id):
+            return (*self.known[number], api_id), None
         return self._checker.check(
             (*raw, api_id), name=self._name, line=line, found=problems
         )
@@ -81,7 +88,7 @@ class RowMaker:
         self, records: Iterable[Record], *, layout: Layout, lines: Lines
     ) -> Iterator[Row]:
         """Yield the rows of a table; most take the short way, checked before."""
-        file, wanted, sound = self._file, self._wanted, self._checker.sound
+        file, wanted, sound, known = self.file, self._wanted, self.sound, self.known
         width, tail, api_at = layout.width, layout.tail, layout.ids[-1]
         target_of, carried_of, named = layout.target, layout.carried, layout.named
         for line, record in records:
@@ -92,14 +99,21 @@ class RowMaker:
             cells += tail
             for place in named:
                 cells[place] = NAMED + cells[place].strip()
-            target = sound.get(target_of(cells))
+            number = sound.get(target_of(cells))
             api_id = cells[api_at]
-            if target is None or not is_id(api_id):
+            if number is None or not is_id(api_id):
                 yield self.row(line, cells=cells, layout=layout)
                 continue
+            target = known[number]
             carried = carried_of(cells)
             keep = wanted is None or wanted((*target, api_id), carried)
             yield _new_row(Row, (file, line, *target, api_id, carried, None, keep))
+
+    def one(self, line: int, record: list[str], *, layout: Layout) -> Row:
+        """Return the row of a record in which no cell begins with ``'``."""
+        if len(record) != layout.width:
+            return self._ragged(line, record, layout)
+        return self.row(line, cells=[*record, *layout.tail], layout=layout)
 
     def _ragged(self, line: int, cells: list[str], layout: Layout) -> Row:
         text = f"the row has {len(cells)} cells, the header {layout.width}"

@@ -2,13 +2,12 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from typing import NamedTuple
 
 from bulkbind.errors import ManifestError
 from bulkbind.manifest.faults import refusal
 from bulkbind.manifest.rows import Record
-from bulkbind.manifest.text import LINE_CAP
+from bulkbind.manifest.text import LINE_CAP, Piece
 
 #: Tried in this order; the first that gives most of our columns is taken.
 DELIMITERS = (",", "\t", ";", "|")
@@ -20,16 +19,83 @@ class Table(NamedTuple):
     header: list[str]
     line: int
     """Where the header starts."""
+    delimiter: str
     records: Iterator[Record]
+    """By the csv module, of what is left in the feed."""
+    feed: "Feed"
+
+
+class Feed:
+    """Hands lines to the csv module one by one, or many at once to who needs none.
+
+    Args:
+        pieces: The lines.
+    """
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
+        self._pieces = pieces
+        self._piece: Piece | None = None
+        """Not begun yet."""
+        self._again: list[str] = []
+        self._lines: list[str] = []
+        self._at = 0
+        self._end = ""
+        self.count = 0
+        """Lines that were handed out."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.count += 1
+        if self._again:
+            return self._again.pop()
+        while self._at == len(self._lines):
+            piece, self._piece = self._piece or next(self._pieces), None
+            self._lines, self._at = piece.lines(), 0
+            self._end = "\n" if piece.is_plain else ""
+        self._at += 1
+        return self._lines[self._at - 1] + self._end
+
+    def put_back(self, lines: list[str]) -> None:
+        """Hand lines out again, before all others."""
+        self._again += reversed(lines)
+        self.count -= len(lines)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the next lines need no csv module; to be asked where a record ends.
+
+        Raises:
+            ManifestError: There are no next lines, because the text broke off.
+        """
+        if self._again:
+            return False
+        if self._at < len(self._lines):
+            return bool(self._end)
+        if self._piece is None:
+            self._piece = next(self._pieces, None)
+        return self._piece is not None and self._piece.is_plain
+
+    def plain(self) -> str:
+        """Hand out what is left of a piece that needs no csv module."""
+        if self._at < len(self._lines):
+            text = "\n".join(self._lines[self._at :]) + "\n"
+            self._lines, self._at = [], 0
+        else:
+            text = self._piece.text if self._piece is not None else ""
+            self._piece = None
+        self.count += text.count("\n") + (not text.endswith("\n"))
+        return text
 
 
 def table_of(
-    lines: Iterator[str], *, name: str, count_known: Callable[[list[str]], int]
+    pieces: Iterator[Piece], *, name: str, count_known: Callable[[list[str]], int]
 ) -> Table:
     """Return a table, its delimiter found from its header.
 
     Args:
-        lines: With their ends.
+        pieces: The lines.
         name: The file, as faults show it.
         count_known: How many of a header's columns are known.
 
@@ -38,11 +104,13 @@ def table_of(
             not closed, or a cell is too long.
     """
     csv.field_size_limit(LINE_CAP)
-    head = _Head(lines)
+    feed = Feed(pieces)
+    head = _Head(feed)
     delimiter = head.told_delimiter() or _find_delimiter(head, count_known)
-    records = _records(head.all(), name=name, delimiter=delimiter, before=head.skipped)
+    head.put_back()
+    records = _records(feed, name=name, delimiter=delimiter)
     for line, header in records:
-        return Table(header, line, records)
+        return Table(header, line, delimiter, records, feed)
     raise refusal(
         name, line=0, problem="it has no header line", remedy="name the columns in it"
     )
@@ -51,11 +119,10 @@ def table_of(
 class _Head:
     """The first lines, which are read more than once."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
+    def __init__(self, feed: Feed) -> None:
+        self._lines = feed
         self._seen: list[str] = []
         self._size = 0
-        self.skipped = 0
 
     def told_delimiter(self) -> str:
         """Return what Excel's ``sep=;`` line says, and skip that line."""
@@ -63,7 +130,6 @@ class _Head:
             text = line.strip("\r\n")
             if len(text) == len("sep=;") and text.lower().startswith("sep="):
                 self._seen.clear()
-                self.skipped = 1
                 return text[-1]
             break
         return ""
@@ -79,9 +145,9 @@ class _Head:
             self._size += len(line)
             yield line
 
-    def all(self) -> Iterator[str]:
-        """Yield the lines from the first, for the last time."""
-        return chain(self._seen, self._lines)
+    def put_back(self) -> None:
+        """Let the lines be read by others."""
+        self._lines.put_back(self._seen)
 
 
 def _find_delimiter(head: _Head, count_known: Callable[[list[str]], int]) -> str:
@@ -102,17 +168,15 @@ def _first_record(lines: Iterable[str], delimiter: str) -> list[str]:
         return []
 
 
-def _records(
-    lines: Iterator[str], *, name: str, delimiter: str, before: int
-) -> Iterator[Record]:
+def _records(feed: Feed, *, name: str, delimiter: str) -> Iterator[Record]:
     """Yield records; blank lines are none."""
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    line = before + 1
+    reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    line = feed.count + 1
     try:
         for cells in reader:
             if len(cells) > 1 or not _is_blank(cells):
                 yield line, cells
-            line = before + 1 + reader.line_num
+            line = feed.count + 1
     except csv.Error as error:
         raise _broken(name, line, str(error)) from error
 

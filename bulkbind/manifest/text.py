@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from io import IncrementalNewlineDecoder, StringIO
 
+from bulkbind.errors import ManifestError
 from bulkbind.manifest.faults import Unreadable, refusal
 from bulkbind.manifest.sniff import HEAD, encoding_of, not_in
 from bulkbind.manifest.source import Tap, peeked
@@ -40,40 +41,83 @@ def texts_of(tap: Tap, *, name: str, encoding: str) -> Iterator[str]:
         ) from broken
 
 
-class Lines:
-    """The lines of a text, with their ends: LF, CR LF or CR."""
+class Piece:
+    """Some whole lines of a text.
 
-    def __init__(self, texts: Iterator[str], *, name: str) -> None:
+    Attributes:
+        text: The lines, with their ends; those of a plain piece are LF.
+        is_plain: No line needs the csv module: no quotes, no guard of a formula, and
+            lines end in LF or CR LF.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.is_plain = not ('"' in text or "'" in text)
+        if self.is_plain and "\r" in text:
+            self.is_plain = text.count("\r\n") == text.count("\r")
+            if self.is_plain:
+                text = text.replace("\r\n", "\n")
+        self.text = text
+
+    def lines(self) -> list[str]:
+        """Return the lines; those of a plain piece without their ends."""
+        if not self.is_plain:
+            return _split(self.text)
+        lines = self.text.split("\n")
+        return lines if lines[-1] else lines[:-1]
+
+
+class Lines:
+    """The lines of a text, with their ends: LF, CR LF or CR.
+
+    Args:
+        texts: Of any sizes.
+        name: The file, as faults show it.
+        size: Characters that a piece should have at least.
+    """
+
+    def __init__(self, texts: Iterator[str], *, name: str, size: int = 0) -> None:
         self._texts = texts
         self._name = name
+        self._size = size
         self.has_apostrophe = False
         """True once one was seen: until then no cell can begin with one."""
 
-    def blocks(self) -> Iterator[list[str]]:
+    def pieces(self) -> Iterator[Piece]:
         """Yield the lines, many at a time.
 
         Raises:
-            ManifestError: A line is too long, or the text broke off.
+            ManifestError: A line is too long, or the text broke off; whole lines that
+                came before were yielded.
         """
         pending: list[str] = []
         size = lines_before = 0
-        for text in self._texts:
-            self.has_apostrophe = self.has_apostrophe or "'" in text
-            pending.append(text)
-            size += len(text)
-            if size <= LINE_CAP and "\n" not in text and "\r" not in text:
-                continue
-            block, rest = _cut("".join(pending))
-            self._refuse_long(block, rest, lines_before)
-            lines_before += len(block)
-            pending, size = [rest], len(rest)
-            yield block
-        yield _split("".join(pending))
+        try:
+            for text in self._texts:
+                self.has_apostrophe = self.has_apostrophe or "'" in text
+                pending.append(text)
+                size += len(text)
+                if size < self._size or (
+                    size <= LINE_CAP and "\n" not in text and "\r" not in text
+                ):
+                    continue
+                whole, rest = _cut("".join(pending))
+                self._refuse_long(whole, rest, lines_before)
+                lines_before += _count_lines(whole)
+                pending, size = [rest], len(rest)
+                if whole:
+                    yield Piece(whole)
+        except ManifestError:
+            whole, _ = _cut("".join(pending))
+            if whole:
+                yield Piece(whole)
+            raise
+        if last := "".join(pending):
+            yield Piece(last)
 
-    def _refuse_long(self, block: list[str], rest: str, before: int) -> None:
-        if len(rest) <= LINE_CAP and sum(map(len, block)) <= LINE_CAP:
+    def _refuse_long(self, whole: str, rest: str, before: int) -> None:
+        if len(rest) <= LINE_CAP and len(whole) <= LINE_CAP:
             return
-        for number, line in enumerate([*block, rest], before + 1):
+        for number, line in enumerate([*_split(whole), rest], before + 1):
             if len(line) > LINE_CAP:
                 raise refusal(
                     self._name,
@@ -81,6 +125,13 @@ class Lines:
                     problem=f"the line is longer than {LINE_CAP >> 20} MiB",
                     remedy="is this really a table?",
                 )
+
+
+def flat(pieces: Iterator[Piece]) -> Iterator[str]:
+    """Yield the lines of pieces one by one, each with an end."""
+    for piece in pieces:
+        lines = piece.lines()
+        yield from [line + "\n" for line in lines] if piece.is_plain else lines
 
 
 def with_lf(texts: Iterator[str]) -> Iterator[str]:
@@ -111,11 +162,22 @@ class _Place:
         self.line = (self.line or 1) + ends
 
 
-def _cut(text: str) -> tuple[list[str], str]:
-    block = _split(text)
-    if not block or block[-1][-1] == "\n":
-        return block, ""
-    return block, block.pop()  # a \r at the end may be half of a \r\n
+def _cut(text: str) -> tuple[str, str]:
+    """Cut behind the last line that surely has its end."""
+    if "\r" not in text:
+        end = text.rfind("\n") + 1
+        return text[:end], text[end:]
+    lines = _split(text)
+    if not lines or lines[-1][-1] == "\n":
+        return text, ""
+    end = len(text) - len(lines[-1])  # a \r at the end may be half of a \r\n
+    return text[:end], text[end:]
+
+
+def _count_lines(text: str) -> int:
+    if "\r" in text and text.count("\r\n") != text.count("\r"):
+        return len(_LINE_END.findall(text))
+    return text.count("\n")
 
 
 def _split(text: str) -> list[str]:

@@ -20,10 +20,12 @@ from bulkbind.model.records import Stop as Stop
 from bulkbind.model.records import Why as Why
 from bulkbind.model.rows import Aside as Aside
 from bulkbind.model.rows import Batch as Batch
+from bulkbind.model.rows import Block as Block
 from bulkbind.model.rows import Lane as Lane
 from bulkbind.model.rows import Row as Row
 from bulkbind.model.rows import SourceFile as SourceFile
 from bulkbind.model.rows import Target as Target
+from bulkbind.model.rows import is_hex_id as is_hex_id
 from bulkbind.model.runs import Invocation as Invocation
 from bulkbind.model.runs import LaneTally as LaneTally
 from bulkbind.model.runs import PlanTotals as PlanTotals

@@ -1,10 +1,19 @@
 """Rows and what they are sorted into: targets, lanes, batches."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulkbind.errors import Fault
 from bulkbind.model.words import NAMED, Action, Verdict
+
+_HEX_LENGTH = 32
+_HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+def is_hex_id(api_id: str) -> bool:
+    """Tell an id of 32 hexadecimal digits, as the gateway makes them, from others."""
+    return len(api_id) == _HEX_LENGTH and _HEX_DIGITS.issuperset(api_id)
 
 
 class Row(NamedTuple):
@@ -41,9 +50,46 @@ class Row(NamedTuple):
         )
 
     @property
+    def target_ids(self) -> tuple[str, ...]:
+        """The row's ids but the last, ``api_id``."""
+        ids: tuple[str, ...] = self[2:8]
+        return ids
+
+    @property
     def target_key(self) -> tuple[str, str, str, str]:
         """What makes a target: account, instance, plug-in, environment."""
         return self.account, self.instance_id, self.plugin_id, self.env_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Sound and wanted rows on consecutive lines of one file, as columns."""
+
+    file: int
+    """As ``Row.file``."""
+    line: int
+    """Of the first row; the others follow, a line each."""
+    numbers: Sequence[int]
+    """By row: where its ids but the last stand in ``known``."""
+    known: Sequence[tuple[str, ...]]
+    """Account, project, instance, plug-in, type and environment; never changed, but
+    grows behind."""
+    api_ids: Sequence[str]
+    """By row: 32 hexadecimal digits."""
+    packed: bytes
+    """The same, 16 bytes each."""
+    carried: Sequence[tuple[str, ...]]
+    """By row."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows, one by one."""
+        columns = zip(self.numbers, self.api_ids, self.carried, strict=True)
+        for line, (number, api_id, carried) in enumerate(columns, self.line):
+            ids = (*self.known[number], api_id)
+            yield Row._make((self.file, line, *ids, carried, None, True))
 
 
 class SourceFile(NamedTuple):

@@ -6,6 +6,7 @@
 
 from bulkbind.plan.build import Planner as Planner
 from bulkbind.plan.build import draw as draw
+from bulkbind.plan.claims import Claims as Claims
 from bulkbind.plan.draft import Draft as Draft
 from bulkbind.plan.draft import PlanSettings as PlanSettings
 from bulkbind.plan.judging import SEND as SEND
@@ -19,5 +20,4 @@ from bulkbind.plan.judging import What as What
 from bulkbind.plan.judging import decide as decide
 from bulkbind.plan.judging import judge as judge
 from bulkbind.plan.judging import record_of as record_of
-from bulkbind.plan.rules import Claim as Claim
 from bulkbind.plan.rules import OnConflict as OnConflict

@@ -6,10 +6,11 @@ repeats; what is left is judged by whoever draws the plan (offline: everything i
 sent) and cut into batches.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from bulkbind.errors import Fault
 from bulkbind.model import (
@@ -17,30 +18,33 @@ from bulkbind.model import (
     Action,
     Aside,
     Batch,
+    Block,
     Lane,
     PlanTotals,
     Row,
     Target,
     Verdict,
+    is_hex_id,
 )
+from bulkbind.plan.claims import Claims, pick
 from bulkbind.plan.conflicts import MAX_FAULTS, Places, place_of
 from bulkbind.plan.draft import Draft, PlanSettings, digest_ids, digest_plan
 from bulkbind.plan.rules import (
-    UNWANTED,
     Claim,
     Claimant,
     OnConflict,
     Ruling,
-    cut,
-    rule_repeats,
-    rule_slots,
+    rule_group,
+    unwanted_row,
 )
-from bulkbind.plan.spill import BOUND, Spill, is_hex_id
+from bulkbind.plan.spill import BOUND, Spill
 
 #: A target, and the claims on it that nothing set aside.
-Ruled = tuple[Target, list[Claim]]
+Ruled = tuple[Target, Claims]
 
 K = TypeVar("K")
+
+_ID_BYTES = 16
 
 
 @dataclass(slots=True)
@@ -82,11 +86,13 @@ class Planner:
         self._places = Places(file_name)
         self._spill = Spill(folder, bound=bound)
         self._known: dict[tuple[str, str, str, str], _Known] = {}
+        self._numbered: dict[int, _Known] = {}
         self._targets: list[_Known] = []
         self._groups: dict[tuple[str, str], int] = {}
         self._projects: dict[str, str] = {}
         self._types: dict[tuple[str, str], tuple[str, int]] = {}
         self._rows = 0
+        self._dropped = 0
         self._odd_ids = 0
         self._numbers: dict[int, int] = {}
         self._cut = 0
@@ -108,10 +114,7 @@ class Planner:
         if place is None:
             place = place_of(row.file, row.line)
         fault = row.fault or self._learn_type(row, place)
-        number = UNWANTED
-        if row.wanted:
-            number = self._rows
-            self._rows += 1
+        number = self._number(row)
         if fault is not None:
             self._set_invalid(number, fault)
             return
@@ -124,8 +127,60 @@ class Planner:
                 self._odd_ids += 1
         self._spill.add(known.group, Claim(number, place, known.no, row.api_id))
 
+    def add_block(self, block: Block) -> None:
+        """Take the rows of a block: as ``add`` with each of them, but together."""
+        if not self._knows(block):
+            for row in block.rows():
+                self.add(row)
+            return
+        start, count = self._rows, len(block)
+        self._rows += count
+        rows = range(start, start + count)
+        place = place_of(block.file, block.line)
+        places = range(place, place + count)
+        packed = block.packed
+        ids = [packed[at : at + _ID_BYTES] for at in range(0, len(packed), _ID_BYTES)]
+        by_number: dict[int, list[int]] = defaultdict(list)
+        for at, number in enumerate(block.numbers):
+            by_number[number].append(at)
+        for number, positions in by_number.items():
+            known = self._numbered[number]
+            self._spill.extend(
+                known.group,
+                known.no,
+                rows=pick(rows, positions),
+                places=pick(places, positions),
+                ids=pick(ids, positions),
+            )
+
+    def _knows(self, block: Block) -> bool:
+        """Meet the targets of a block that are new; False: one has a fault."""
+        fresh = set(block.numbers).difference(self._numbered)
+        if not fresh:
+            return True
+        first = sorted((block.numbers.index(number), number) for number in fresh)
+        for at, number in first:
+            row = Row._make(
+                (block.file, block.line + at, *block.known[number], "", (), None, True)
+            )
+            if self._learn_type(row, place_of(row.file, row.line)) is not None:
+                return False
+            known = self._known.get(row.target_key) or self._meet(row)
+            known.wanted = True
+            if row.project_id:
+                self._projects.setdefault(row.account, row.project_id)
+            self._numbered[number] = known
+        return True
+
+    def _number(self, row: Row) -> int:
+        if row.wanted:
+            self._rows += 1
+            return self._rows - 1
+        self._dropped += 1
+        return unwanted_row(self._rows, self._dropped)
+
     def _set_invalid(self, number: int, fault: Fault) -> None:
-        if number == UNWANTED:
+        if number < 0:
             return
         draft = self.draft
         draft.fault_count += 1
@@ -203,10 +258,9 @@ class Planner:
             return
         claimants = {known.no: self._claimant(known) for known in self._targets}
         conflicts: list[Ruling] = []
-        for claims in self._spill.groups():
-            local = {claim.target: claimants[claim.target] for claim in claims}
-            lost = rule_slots(claims, local, policy=OnConflict.STOP)
-            conflicts += [ruling for ruling in lost if ruling.claim.row != UNWANTED]
+        for group in self._spill.groups():
+            ruled = rule_group(group, claimants, policy=OnConflict.STOP)
+            conflicts += _wanted(ruled.lost)
         if conflicts:
             raise self._places.conflict(conflicts, claimants)
 
@@ -233,12 +287,11 @@ class Planner:
         conflicts: list[Ruling] = []
         counts = _Counts()
         with self._spill:
-            for claims in self._spill.groups():
-                kept, lost = self._rule(claims, claimants, counts)
+            for group in self._spill.groups():
+                kept, lost = self._rule(group, claimants, counts)
                 conflicts += lost
-                group = self._by_target(kept)
-                digests |= {target.no: digest_ids(chosen) for target, chosen in group}
-                yield group
+                digests |= {t.no: digest_ids(claims.api_ids) for t, claims in kept}
+                yield kept
         self._finish(counts, digests)
         if conflicts and self.draft.settings.on_conflict is OnConflict.STOP:
             raise self._places.conflict(conflicts, claimants)
@@ -246,7 +299,7 @@ class Planner:
     def cut(
         self,
         target: Target,
-        kinds: Mapping[K, list[Claim]],
+        kinds: Mapping[K, Claims],
         *,
         action_of: Callable[[K], Action] | None = None,
     ) -> list[tuple[K, Batch]]:
@@ -260,9 +313,9 @@ class Planner:
         parts = [
             (kind, part)
             for kind, claims in kinds.items()
-            for part in cut(claims, batch_size=self.draft.settings.batch_size)
+            for part in claims.parts(self.draft.settings.batch_size)
         ]
-        parts.sort(key=lambda kind_and_part: kind_and_part[1][0].row)
+        parts.sort(key=lambda kind_and_part: kind_and_part[1].rows[0])
         first = self._cut + 1
         self._cut += len(parts)
         wanted = action_of or (lambda _: self.draft.settings.action)
@@ -300,24 +353,23 @@ class Planner:
 
     def _rule(
         self,
-        claims: list[Claim],
-        claimants: dict[int, Claimant],
+        group: Mapping[int, Claims],
+        claimants: Mapping[int, Claimant],
         counts: "_Counts",
-    ) -> tuple[list[Claim], list[Ruling]]:
-        here = {claim.target for claim in claims}
-        local = {no: claimants[no] for no in here}
-        lost = rule_slots(claims, local, policy=self.draft.settings.on_conflict)
-        losers = {id(ruling.claim) for ruling in lost}
-        wanted = [c for c in claims if c.row != UNWANTED and id(c) not in losers]
-        kept, repeats = rule_repeats(wanted, local)
-        superseded = [ruling for ruling in lost if ruling.claim.row != UNWANTED]
+    ) -> tuple[list[Ruled], list[Ruling]]:
+        policy = self.draft.settings.on_conflict
+        kept, lost, repeats = rule_group(group, claimants, policy=policy)
+        superseded = _wanted(lost)
         self._set_aside(superseded, Verdict.SUPERSEDED, "loses the slot to")
         self._set_aside(repeats, Verdict.DUPLICATE, "the same binding as")
         counts.superseded += len(superseded)
         counts.duplicates += len(repeats)
-        counts.bindings += len(kept)
-        counts.untyped += sum(1 for c in kept if not local[c.target].plugin_type)
-        return kept, superseded
+        for target, claims in kept.items():
+            counts.bindings += len(claims)
+            counts.untyped += 0 if claimants[target].plugin_type else len(claims)
+        targets = self.draft.targets
+        ruled = [(targets[self._numbers[no]], claims) for no, claims in kept.items()]
+        return ruled, superseded
 
     def _set_aside(self, rulings: list[Ruling], verdict: Verdict, words: str) -> None:
         self.draft.asides += [
@@ -325,25 +377,16 @@ class Planner:
             for r in rulings
         ]
 
-    def _by_target(self, claims: list[Claim]) -> list[Ruled]:
-        sorted_claims: dict[int, list[Claim]] = {}
-        for claim in claims:
-            sorted_claims.setdefault(claim.target, []).append(claim)
-        return [
-            (self.draft.targets[self._numbers[no]], chosen)
-            for no, chosen in sorted_claims.items()
-        ]
-
     def _batch(
-        self, batch_id: int, target: Target, claims: list[Claim], action: Action
+        self, batch_id: int, target: Target, claims: Claims, action: Action
     ) -> Batch:
         return Batch(
             id=batch_id,
             target=target.no,
             lane=target.lane,
             action=action,
-            rows=tuple(claim.row for claim in claims),
-            api_ids=tuple(claim.api_id for claim in claims),
+            rows=tuple(claims.rows),
+            api_ids=tuple(claims.api_ids),
         )
 
     def _finish(self, counts: "_Counts", digests: dict[int, str]) -> None:
@@ -364,6 +407,11 @@ class Planner:
         draft.digest = digest_plan(draft, digests)
 
 
+def _wanted(rulings: list[Ruling]) -> list[Ruling]:
+    """Leave out rulings on rows that ``--only`` drops."""
+    return [ruling for ruling in rulings if ruling.claim.row >= 0]
+
+
 @dataclass(slots=True)
 class _Counts:
     bindings: int = 0
@@ -372,9 +420,25 @@ class _Counts:
     untyped: int = 0
 
 
-def draw(planner: Planner, rows: Iterable[Row], *, pin: Callable[[Row], None]) -> None:
+class Pin(Protocol):
+    """Keeps the rows that are wanted."""
+
+    def write(self, row: Row) -> None:
+        """Keep a row."""
+        ...
+
+    def write_block(self, block: Block) -> None:
+        """Keep the rows of a block."""
+        ...
+
+
+def draw(planner: Planner, rows: Iterable[Row | Block], *, pin: Pin) -> None:
     """Walk the rows into the planner, and every wanted one into the pinned copy."""
     for row in rows:
+        if isinstance(row, Block):
+            planner.add_block(row)
+            pin.write_block(row)
+            continue
         planner.add(row)
         if row.wanted:
-            pin(row)
+            pin.write(row)

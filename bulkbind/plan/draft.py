@@ -1,11 +1,12 @@
 """A plan while it is drawn: what decides it, what has come of it, and its name."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bulkbind.errors import Fault
 from bulkbind.model import MAX_API_IDS, Action, Aside, Lane, PlanTotals, Target
-from bulkbind.plan.rules import Claim, OnConflict
+from bulkbind.plan.rules import OnConflict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,9 @@ class Draft:
     digest: str = ""
 
 
-def digest_ids(claims: list[Claim]) -> str:
+def digest_ids(api_ids: Iterable[str]) -> str:
     """Name the APIs of one target, in manifest order."""
-    text = "\n".join(claim.api_id for claim in claims)
+    text = "\n".join(api_ids)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from bulkbind.errors import Fault, PlanConflict
-from bulkbind.model import Action, Aside, Batch, Row, Verdict
+from bulkbind.model import Action, Aside, Batch, Block, Row, Verdict
 from bulkbind.plan import Draft, OnConflict, Planner, PlanSettings, draw
 from bulkbind.plan.conflicts import MAX_FAULTS
 from bulkbind.plan.spill import BOUND
@@ -57,6 +57,16 @@ def row(
     )
 
 
+class Pinned(list[Row]):
+    """A pinned copy in memory."""
+
+    def write(self, row: Row) -> None:
+        self.append(row)
+
+    def write_block(self, block: Block) -> None:
+        self.extend(block.rows())
+
+
 def planner(bound: int = BOUND, **settings) -> Planner:
     return Planner(
         PlanSettings(**settings),
@@ -68,7 +78,7 @@ def planner(bound: int = BOUND, **settings) -> Planner:
 
 def planned(*rows: Row, bound: int = BOUND, **settings) -> Planned:
     made = planner(bound, **settings)
-    draw(made, rows, pin=lambda row: None)
+    draw(made, rows, pin=Pinned())
     batches = list(made.batches())
     return Planned(made.draft, batches)
 
@@ -167,28 +177,28 @@ def test_two_plugins_of_a_type_collide_across_accounts():
 
 def test_a_judge_says_which_bindings_are_sent():
     made = planner()
-    draw(made, [row(2, api="x"), row(3, api="y")], pin=lambda row: None)
+    draw(made, [row(2, api="x"), row(3, api="y")], pin=Pinned())
     batches = [
         batch
         for group in made.groups()
         for target, claims in group
-        for _, batch in made.cut(target, {"send": claims[1:]})
+        for _, batch in made.cut(target, {"send": claims.take([1])})
     ]
 
     assert [batch.api_ids for batch in batches] == [("y",)]
 
 
 def test_only_wanted_rows_are_pinned():
-    pinned: list[Row] = []
+    pinned = Pinned()
     rows = [row(2), row(3, api="b", wanted=False), row(4, api="c")]
-    draw(planner(), rows, pin=pinned.append)
+    draw(planner(), rows, pin=pinned)
 
     assert pinned == [rows[0], rows[2]]
 
 
 def test_the_planner_counts_wanted_rows_as_they_come():
     made = planner()
-    draw(made, [row(2), row(3, wanted=False), row(4)], pin=lambda row: None)
+    draw(made, [row(2), row(3, wanted=False), row(4)], pin=Pinned())
 
     assert made.rows == 2
 

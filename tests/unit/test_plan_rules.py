@@ -4,14 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkbind.plan.claims import Claims
 from bulkbind.plan.rules import (
-    UNWANTED,
     Claim,
     Claimant,
     OnConflict,
-    cut,
+    by_target,
+    one_by_one,
+    rule_group,
     rule_repeats,
     rule_slots,
+    unwanted_row,
 )
 
 CORS_A, CORS_B, LIMIT, UNTYPED = 0, 1, 2, 3
@@ -90,7 +93,7 @@ def test_one_plugin_reached_through_two_accounts_is_no_conflict():
 
 
 def test_a_row_that_is_not_wanted_may_win_a_slot():
-    unwanted = Claim(UNWANTED, 1, CORS_A, "api")
+    unwanted = Claim(unwanted_row(1, 0), 1, CORS_A, "api")
     rulings = rule_slots(
         [unwanted, claim(2, CORS_B)], CLAIMANTS, policy=OnConflict.FIRST
     )
@@ -121,20 +124,56 @@ def test_one_plugin_reached_through_two_accounts_is_a_repeat():
     assert len(repeats) == 1
 
 
+def column(count):
+    return by_target([claim(line, CORS_A, f"a{line}") for line in range(count)]).get(
+        CORS_A, Claims.none()
+    )
+
+
 @pytest.mark.parametrize(
     ("count", "sizes"),
     [(0, []), (1, [1]), (500, [500]), (501, [500, 1]), (1000, [500, 500])],
 )
 def test_batches_are_filled_before_another_begins(count, sizes):
-    claims = [claim(line, CORS_A, f"a{line}") for line in range(count)]
-
-    assert [len(part) for part in cut(claims, batch_size=500)] == sizes
+    assert [len(part) for part in column(count).parts(500)] == sizes
 
 
 @given(count=st.integers(0, 60), size=st.integers(1, 20))
 def test_cutting_loses_nothing_and_keeps_the_order(count, size):
-    claims = [claim(line, CORS_A, f"a{line}") for line in range(count)]
-    parts = list(cut(claims, batch_size=size))
+    parts = list(column(count).parts(size))
 
-    assert [each for part in parts for each in part] == claims
+    whole = Claims.none()
+    for part in parts:
+        whole.append(part)
+    assert whole == column(count)
     assert len(parts) == -(-count // size)
+
+
+# --- whole groups ---------------------------------------------------------------------
+
+TWINS = CLAIMANTS | {4: Claimant("cors-a", "cors"), 5: Claimant("limit", "rate_limit")}
+
+wishes = st.lists(
+    st.tuples(st.sampled_from(sorted(TWINS)), st.sampled_from("xyz"), st.booleans()),
+    max_size=12,
+)
+
+
+@given(wishes=wishes, policy=st.sampled_from(OnConflict))
+def test_a_group_is_ruled_as_its_claims_one_by_one(wishes, policy):
+    claims, rows = [], 0
+    for place, (target, api_id, wanted) in enumerate(wishes):
+        row = rows if wanted else unwanted_row(rows, place)
+        claims.append(Claim(row, place, target, api_id))
+        rows += wanted
+
+    lost = rule_slots(claims, TWINS, policy=policy)
+    losers = {ruling.claim.row for ruling in lost}
+    left = [each for each in claims if each.row >= 0 and each.row not in losers]
+    kept, repeats = rule_repeats(left, TWINS)
+    found = rule_group(by_target(claims), TWINS, policy=policy)
+
+    assert found.lost == lost
+    assert found.repeats == repeats
+    assert one_by_one(found.kept, found.kept) == kept
+    assert list(found.kept) == list(dict.fromkeys(each.target for each in kept))

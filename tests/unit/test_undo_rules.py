@@ -8,7 +8,6 @@ from bulkbind.job.images import Restore, restore
 from bulkbind.model import Action, OurCode, Target
 from bulkbind.plan import (
     Binding,
-    Claim,
     OnReplace,
     Picture,
     Planner,
@@ -117,9 +116,12 @@ def test_batches_of_both_actions_are_numbered_by_their_first_row():
         planner.add(row, place=place % 3)
     ((target, claims),) = next(planner.groups())
 
-    kinds: dict[int, list[Claim]] = {}
-    for claim in claims:
-        kinds.setdefault(claim.place, []).append(claim)
+    kinds = {
+        kind: claims.take(
+            [at for at, place in enumerate(claims.places) if place == kind]
+        )
+        for kind in range(3)
+    }
     actions = {0: Action.ATTACH, 1: Action.DETACH, 2: Action.DETACH}
     found = planner.cut(target, kinds, action_of=actions.__getitem__)
 

@@ -1,0 +1,72 @@
+"""Claims on one target, as columns: what is done for millions of rows at once. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TypeVar
+
+_HEX_LENGTH = 32
+
+T = TypeVar("T")
+
+
+def hex_ids(packed: bytes) -> list[str]:
+    """Return ids of 32 hexadecimal digits that were packed to 16 bytes each."""
+    digits = packed.hex()
+    return [digits[at : at + _HEX_LENGTH] for at in range(0, len(digits), _HEX_LENGTH)]
+
+
+def pick(column: Sequence[T], positions: Sequence[int]) -> list[T]:
+    """Return a column's entries at some positions."""
+    if len(positions) == 1:
+        return [column[positions[0]]]
+    return list(itemgetter(*positions)(column)) if positions else []
+
+
+@dataclass(slots=True, eq=True)
+class Claims:
+    """Sound rows of one target, cut down to what rules and requests need."""
+
+    rows: list[int]
+    """Row numbers in the run, ascending; negative: ``--only`` drops the row."""
+    places: list[int]
+    """Where they came from, as ``Claim.place``."""
+    api_ids: list[str]
+
+    @classmethod
+    def none(cls) -> "Claims":
+        """Return no claims; more may be appended."""
+        return cls([], [], [])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def append(self, more: "Claims") -> None:
+        """Put claims behind these."""
+        self.rows += more.rows
+        self.places += more.places
+        self.api_ids += more.api_ids
+
+    def take(self, positions: Sequence[int]) -> "Claims":
+        """Return the claims at some positions."""
+        return Claims(
+            pick(self.rows, positions),
+            pick(self.places, positions),
+            pick(self.api_ids, positions),
+        )
+
+    def parts(self, size: int) -> Iterator["Claims"]:
+        """Cut into parts of a size, the last one shorter."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield Claims(self.rows[part], self.places[part], self.api_ids[part])
+
+    def repeats(self) -> dict[int, int]:
+        """Return the positions of repeated ids, and where each came first."""
+        count = len(self.api_ids)
+        backwards = range(count - 1, -1, -1)
+        first = dict(zip(reversed(self.api_ids), backwards, strict=True))
+        if len(first) == count:
+            return {}
+        repeated = sorted(set(range(count)).difference(first.values()))
+        return {position: first[self.api_ids[position]] for position in repeated}
