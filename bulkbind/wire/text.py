@@ -14,7 +14,7 @@ _UNSAFE = re.compile(
 #: A header or key that bears a secret, in any quotes, and its value.
 _SECRET = re.compile(
     r"(?i)(x-auth-token|x-security-token|x-subject-token|authorization|signature"
-    r"|access|secret[a-z_-]*|password|\btoken)[\\\"']*\s*[:=]\s*"
+    r"|access(?:[_-]?key)?(?:[_-]?id)?|secret[a-z_-]*|password|\btoken)[\\\"']*\s*[:=]\s*"
     r"(?:\"[^\"]*\"?|'[^']*'?"
     r"|(?:(?:bearer|basic|sdk-[a-z0-9-]+|[a-z0-9]+-hmac-[a-z0-9]+)\s+)?[^|,;\s]+)"
 )
