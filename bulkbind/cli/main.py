@@ -3,6 +3,7 @@
 Commands are imported when they are asked for, so that ``--help`` costs nothing.
 """
 
+import io
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import click
 
+from bulkbind.cli.saying import say
 from bulkbind.errors import (
     BulkbindError,
     JobBusy,
@@ -132,7 +134,7 @@ def run(arguments: Sequence[str]) -> int:
         The exit code; see ``EXITS``.
     """
     if sys.platform == "win32":
-        click.echo(
+        say(
             "bulkbind: Windows is not supported (no flock); use Linux, macOS or WSL",
             err=True,
         )
@@ -141,13 +143,13 @@ def run(arguments: Sequence[str]) -> int:
         with _listening():
             return _call(list(arguments))
     except BulkbindError as error:
-        click.echo(f"bulkbind: {error}", err=True)
+        say(f"bulkbind: {error}", err=True)
         return exit_code_of(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt as interrupt:
-        click.echo(
+        say(
             "bulkbind: interrupted; a run that had begun to send can be resumed:"
             " `bulkbind runs` lists it",
             err=True,
@@ -197,7 +199,9 @@ def _call(arguments: list[str]) -> int:
         heard = abort.__cause__
         raise heard if isinstance(heard, _Heard) else KeyboardInterrupt from None
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(file=text)
+        say(text.getvalue().removesuffix("\n"), err=True)
         return 2
     return result if isinstance(result, int) else 0
 
@@ -221,7 +225,7 @@ def _disk_fault(error: OSError, *, sends: bool) -> int:
             " `bulkbind resume latest` goes on"
         )
     with suppress(OSError):
-        click.echo(
+        say(
             f"bulkbind: {where} cannot be used ({error.strerror or error}); see to the"
             f" disk{then}",
             err=True,
@@ -238,7 +242,7 @@ def _unexpected(error: Exception, *, sends: bool) -> int:
 
 
 def _own_fault(error: Exception) -> int:
-    click.echo(
+    say(
         f"bulkbind: this is a fault of bulkbind's own: {type(error).__name__}: {error};"
         " a run that had begun can be resumed. BULKBIND_DEBUG=1 shows where it happened",
         err=True,

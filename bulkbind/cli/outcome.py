@@ -1,8 +1,8 @@
 """What a run came to, said on standard output; and the exit code."""
 
-import click
 import msgspec
 
+from bulkbind.cli.saying import say
 from bulkbind.job.reporting import Reported
 from bulkbind.job.story import Outcome
 from bulkbind.model import RunState, Verification
@@ -12,28 +12,28 @@ from bulkbind.report import describe
 def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
     """Print an outcome; return the exit code."""
     if outcome.reported is None or outcome.run is None:
-        click.echo("the manifest has no rows: there is nothing to do", err=True)
+        say("the manifest has no rows: there is nothing to do", err=True)
         return 0
     if outcome.abandoned:
-        click.echo(
+        say(
             f"run {outcome.abandoned} was closed: the manifest or the plan's settings"
             f" changed; this is run {outcome.run.id}",
             err=True,
         )
     if outcome.nothing_to_do:
-        click.echo(f"run {outcome.run.id}: nothing is left to do", err=True)
+        say(f"run {outcome.run.id}: nothing is left to do", err=True)
     summary = outcome.reported.summary
     for warning in summary.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     code = 0 if outcome.nothing_to_do else summary.exit_code
     if as_json:
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
-        click.echo(text.decode())
+        say(text.decode())
     elif code or not quiet:
         _say(outcome.reported)
     if summary.state is RunState.STOPPED:
         reason = f" ({summary.stopped_by})" if summary.stopped_by else ""
-        click.echo(
+        say(
             f"stopped{reason}: `bulkbind resume {outcome.run.handle}` goes on", err=True
         )
     return code
@@ -41,10 +41,10 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
 
 def _say(reported: Reported) -> None:
     summary = reported.summary
-    click.echo(f"run {summary.run_id}: {summary.state}")
-    click.echo(describe(reported.totals, files=reported.files))
+    say(f"run {summary.run_id}: {summary.state}")
+    say(describe(reported.totals, files=reported.files))
     if summary.verification is not None:
-        click.echo(_verified(summary.verification))
+        say(_verified(summary.verification))
 
 
 def _verified(found: Verification) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
 from bulkbind.job.reporting import export_run, write_run_reports
 from bulkbind.report import Wish, describe
@@ -39,8 +40,8 @@ def command(
     run = options.runs_state(state_dir).find(run_name)
     if form is None and output is None and not (only or split_by or excel):
         reported = write_run_reports(run)
-        click.echo(f"run {run.id}: {reported.summary.state}")
-        click.echo(describe(reported.totals, files=reported.files))
+        say(f"run {run.id}: {reported.summary.state}")
+        say(describe(reported.totals, files=reported.files))
         return 0
     if split_by and output is None:
         raise SettingsError(["--split-by writes many files: name their folder with -o"])
@@ -52,7 +53,7 @@ def command(
     )
     exported = export_run(run, wish=wish, out=output or sys.stdout.buffer)
     if not quiet and output is not None:
-        click.echo(f"{exported.rows:,} rows in {len(exported.files):,} files", err=True)
+        say(f"{exported.rows:,} rows in {len(exported.files):,} files", err=True)
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import table, verdict_words, why_unfinished
 from bulkbind.job.folders import RunFacts
 from bulkbind.job.status import state_of
@@ -21,12 +22,12 @@ def command(*, job: str, state_dir: Path | None, quiet: bool, as_json: bool) -> 
     state = options.runs_state(state_dir)
     facts = [f for f in (run.facts() for run in state.runs()) if job in {"", f.job}]
     if as_json:
-        click.echo(json.dumps([_document(f) for f in facts], indent=2))
+        say(json.dumps([_document(f) for f in facts], indent=2))
     elif facts:
         header = ("run", "job", "state", "#rows", "what became of them")
-        click.echo("\n".join(table(header, [_row(f) for f in facts])))
+        say("\n".join(table(header, [_row(f) for f in facts])))
     elif not quiet:
-        click.echo(f"there are no runs in {state.path}", err=True)
+        say(f"there are no runs in {state.path}", err=True)
     return 0
 
 

@@ -37,3 +37,4 @@ from bulkbind.wire.plugin import plugin_path as plugin_path
 from bulkbind.wire.plugin import read_reply as read_reply
 from bulkbind.wire.text import MAX_TEXT as MAX_TEXT
 from bulkbind.wire.text import scrub as scrub
+from bulkbind.wire.text import visible as visible
