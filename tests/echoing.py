@@ -69,6 +69,25 @@ def canonical(heard: Heard) -> str:
     return f"verify aksk signature fail, canonicalRequest:POST|/v2/|{lines}|{signed}"
 
 
+def escaped(fact: str) -> str:
+    """Refuse in a body that spells every character as an escape."""
+    spelled = "".join(f"\\u{ord(character):04x}" for character in fact)
+    return f'{{"error_code":"APIG.2012","error_msg":"bad {spelled} here"}}'
+
+
+def listed(heard: Heard) -> str:
+    """List one API, plug-in, environment and gateway, all named after a secret."""
+    one = {
+        **dict.fromkeys(("id", "api_id", "plugin_id"), "0" * 32),
+        **dict.fromkeys(("name", "plugin_name", "instance_name"), heard.secrets),
+        **dict.fromkeys(("plugin_type", "status", "group_name"), heard.secrets),
+        **dict.fromkeys(("plugin_attach_id", "attached_time"), heard.secrets),
+        "tags": [heard.secrets],
+    }
+    names = ("apis", "plugins", "envs", "instances")
+    return json.dumps({"total": 1, **{name: [one] for name in names}})
+
+
 #: Every way in which a server, or what stands before it, may echo a request.
 SHAPES: dict[str, Shape] = {
     "message": lambda h: Told(400, refusal(f"bad {h.secrets} here")),
@@ -82,6 +101,9 @@ SHAPES: dict[str, Shape] = {
     "JSON in JSON": lambda h: Told(400, refusal(json.dumps(dict(h.headers)))),
     "escaped": lambda h: Told(400, refusal(h.secrets).replace("/", "\\/")),
     "percent": lambda h: Told(400, refusal(quote(h.secrets, safe=""))),
+    "all escaped": lambda h: Told(400, escaped(h.secrets)),
+    "cut off": lambda h: Told(400, refusal(f"bad {h.secrets[:-12]}")),
+    "list": lambda h: Told(400, refusal("no")) if h.body else Told(200, listed(h)),
     "redirect": lambda h: Told(302, "", {"Location": f"/x?t={h.secrets}"}),
     "waits": lambda h: Told(403, refusal("no"), {"Retry-After": h.secrets}),
     "receipts": lambda h: (

@@ -16,7 +16,7 @@ _SECRET_PART = re.compile(r"(?:Access|Signature)=([^,\s]+)")
 _SHORTEST = 12
 
 #: By how many of its first characters a secret is known: an echo may be cut off.
-_HEAD = 48
+_HEAD = 24
 
 #: The rest of a secret in any spelling, as far as it was echoed.
 _REST = rb"[\w+/=.%-]*(?:\\+/[\w+/=.%-]*)*"
