@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -140,14 +141,25 @@ class Echoing(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Shape], tls: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            # the handshake is made by the thread of a request, not by the one of all
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.heard: list[Heard] = []
         self._shapes = shapes
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hang up."""
 
     def shape_of(self, heard: Heard) -> Shape:
         match = re.search("/instances/([^/]+)/", heard.path)
@@ -155,9 +167,11 @@ class Echoing(ThreadingHTTPServer):
 
 
 @contextmanager
-def echoing(shapes: Mapping[str, Shape]) -> Iterator[Echoing]:
+def echoing(
+    shapes: Mapping[str, Shape], *, tls: ssl.SSLContext | None = None
+) -> Iterator[Echoing]:
     """Serve gateways, each by its instance id in a shape."""
-    with Echoing(shapes) as server:
+    with Echoing(shapes, tls) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
