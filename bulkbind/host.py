@@ -167,9 +167,12 @@ class HostFolder:
         """Remember that a credential was refused; a full disk forgets it."""
         path = self.path / f"refused-{_name(identity)}"
         text = json.dumps([reply.status, reply.code, reply.message])
-        with suppress(OSError):
-            path.touch(mode=0o600)
-            path.write_text(text, encoding="utf-8")
+        with (
+            suppress(OSError, StateError),
+            os.fdopen(_open(path), "w", encoding="utf-8") as file,
+        ):
+            file.write(text)
+            file.truncate()
 
     @asynccontextmanager
     async def gateway(

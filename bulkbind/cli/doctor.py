@@ -12,6 +12,7 @@ import anyio
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import count
 from bulkbind.doctor import Check, Grade, examine, this_machine
 from bulkbind.errors import SettingsError
@@ -81,15 +82,15 @@ async def _hear(
             continue
         if check.of != heading:
             heading = check.of
-            click.echo(heading)
+            say(heading)
         for line in _lines(check):
-            click.echo(line)
+            say(line)
     if as_json:
-        click.echo(json.dumps(_document(found), indent=2, ensure_ascii=False))
+        say(json.dumps(_document(found), indent=2, ensure_ascii=False))
     elif not quiet:
         faults, warnings = _count(found, Grade.FAULT), _count(found, Grade.WARNING)
         counted = f"{count(faults, 'fault')}, {count(warnings, 'warning')}"
-        click.echo(f"{count(len(found), 'check')}: {counted}")
+        say(f"{count(len(found), 'check')}: {counted}")
     return found
 
 

@@ -3,6 +3,7 @@
 import click
 
 from bulkbind.cli.main import EXITS
+from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
 from bulkbind.model import Scope, Verdict
 from bulkbind.retry import OUR_CODES, RULES, canonical, explained
@@ -38,7 +39,7 @@ SCOPES = {
 def command(*, what: str | None) -> int:
     """Say what a code, a verdict or an exit code means; without one: all of them."""
     if what is None:
-        click.echo("\n".join(_everything()))
+        say("\n".join(_everything()))
         return 0
     name = what.strip()
     text = _verdict(name.lower()) or _code(name.upper()) or _exit(name)
@@ -48,7 +49,7 @@ def command(*, what: str | None) -> int:
             " code of the gateway is judged by its HTTP status"
         )
         raise SettingsError([problem])
-    click.echo(text)
+    say(text)
     return 0
 
 

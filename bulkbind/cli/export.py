@@ -12,6 +12,7 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.progress import watching
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import duration
 from bulkbind.job.exporting import ExportWish, Harvested, export_manifest
 from bulkbind.settings import JobSettings, load_job
@@ -83,21 +84,21 @@ def _without_stdin(settings: JobSettings) -> JobSettings:
 
 def _say(done: Harvested, *, apis: bool, quiet: bool, as_json: bool) -> None:
     for gateway, why in done.unread.items():
-        click.echo(f"warning: {gateway}: {why}", err=True)
+        say(f"warning: {gateway}: {why}", err=True)
     if done.unread:
-        click.echo("the export is NOT COMPLETE: see the warnings", err=True)
+        say("the export is NOT COMPLETE: see the warnings", err=True)
     if as_json:
-        click.echo(json.dumps(_document(done), indent=2, ensure_ascii=False))
+        say(json.dumps(_document(done), indent=2, ensure_ascii=False))
     elif done.path is None:
-        click.echo("nothing could be read, and nothing was written", err=True)
+        say("nothing could be read, and nothing was written", err=True)
     elif done.unread or not quiet:
         what = "published APIs" if apis else "bindings"
-        click.echo(
+        say(
             f"{done.rows:,} {what} of {done.gateways:,} gateways in {done.path}"
             f" ({done.reads:,} pages, {duration(done.seconds)})"
         )
     if apis and done.rows and not quiet:
-        click.echo(
+        say(
             f"plugin_id is empty in every row: fill it in, and drop the rows that shall"
             f" have none; or give all of them one: `bulkbind plan {done.path} --default"
             " plugin_id=ID --set plan.fill_blank=true`",
@@ -119,7 +120,7 @@ def _document(done: Harvested) -> dict[str, object]:
 
 
 def _tell(text: str) -> None:
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def _silent(_: str) -> None:

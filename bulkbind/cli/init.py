@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
 
 JOB = """\
@@ -60,9 +61,7 @@ def command(*, folder: Path) -> int:
         problem = f"{folder}: cannot be written ({error.strerror}); choose another"
         raise SettingsError([problem]) from error
     job = folder / "job.toml"
-    click.echo(
-        f"wrote {job} and {folder / 'apis.csv'}; next: `bulkbind plan {job} --live`"
-    )
+    say(f"wrote {job} and {folder / 'apis.csv'}; next: `bulkbind plan {job} --live`")
     return 0
 
 

@@ -3,6 +3,7 @@
 Commands are imported when they are asked for, so that ``--help`` costs nothing.
 """
 
+import io
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 import click
 
+from bulkbind.cli.saying import say
 from bulkbind.errors import (
     BulkbindError,
     JobBusy,
@@ -138,7 +140,7 @@ def run(arguments: Sequence[str]) -> int:
         The exit code; see ``EXITS``.
     """
     if sys.platform == "win32":
-        click.echo(
+        say(
             "bulkbind: Windows is not supported (no flock); use Linux, macOS or WSL",
             err=True,
         )
@@ -148,15 +150,15 @@ def run(arguments: Sequence[str]) -> int:
             return _call(list(arguments))
     except BulkbindError as error:
         code = exit_code_of(error)
-        click.echo(f"bulkbind: {error}", err=True)
+        say(f"bulkbind: {error}", err=True)
         if _wants_json(arguments):
-            click.echo(json.dumps(_document(error, code), indent=2, ensure_ascii=False))
+            say(json.dumps(_document(error, code), indent=2, ensure_ascii=False))
         return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt as interrupt:
-        click.echo(
+        say(
             "bulkbind: interrupted; a run that had begun to send can be resumed:"
             " `bulkbind runs` lists it",
             err=True,
@@ -224,7 +226,9 @@ def _call(arguments: list[str]) -> int:
         heard = abort.__cause__
         raise heard if isinstance(heard, _Heard) else KeyboardInterrupt from None
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(file=text)
+        say(text.getvalue().removesuffix("\n"), err=True)
         return 2
     return result if isinstance(result, int) else 0
 
@@ -248,7 +252,7 @@ def _disk_fault(error: OSError, *, sends: bool) -> int:
             " `bulkbind resume latest` goes on"
         )
     with suppress(OSError):
-        click.echo(
+        say(
             f"bulkbind: {where} cannot be used ({error.strerror or error}); see to the"
             f" disk{then}",
             err=True,
@@ -265,7 +269,7 @@ def _unexpected(error: Exception, *, sends: bool) -> int:
 
 
 def _own_fault(error: Exception) -> int:
-    click.echo(
+    say(
         f"bulkbind: this is a fault of bulkbind's own: {type(error).__name__}: {error};"
         " a run that had begun can be resumed. BULKBIND_DEBUG=1 shows where it happened",
         err=True,

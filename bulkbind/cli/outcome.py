@@ -2,9 +2,9 @@
 
 import json
 
-import click
 import msgspec
 
+from bulkbind.cli.saying import say
 from bulkbind.job.reporting import Reported
 from bulkbind.job.story import Outcome
 from bulkbind.model import RunState, Verification
@@ -16,44 +16,44 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
     if outcome.reported is None or outcome.run is None:
         return _nothing(as_json=as_json)
     if outcome.abandoned:
-        click.echo(
+        say(
             f"run {outcome.abandoned} was closed: the manifest or the plan's settings"
             f" changed; this is run {outcome.run.id}",
             err=True,
         )
     if outcome.nothing_to_do:
-        click.echo(f"run {outcome.run.id}: nothing is left to do", err=True)
+        say(f"run {outcome.run.id}: nothing is left to do", err=True)
     summary = outcome.reported.summary
     for warning in summary.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     code = 0 if outcome.nothing_to_do else summary.exit_code
     if as_json:
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
-        click.echo(text.decode())
+        say(text.decode())
     elif code or not quiet:
         _say(outcome.reported)
     if summary.state is RunState.STOPPED:
         reason = f" ({summary.stopped_by})" if summary.stopped_by else ""
-        click.echo(
+        say(
             f"stopped{reason}: `bulkbind resume {outcome.run.handle}` goes on", err=True
         )
     return code
 
 
 def _nothing(*, as_json: bool) -> int:
-    click.echo("the manifest has no rows: there is nothing to do", err=True)
+    say("the manifest has no rows: there is nothing to do", err=True)
     if as_json:
         nothing = {"run_id": "", "exit_code": 0, "rows": 0, "verdicts": {}}
-        click.echo(json.dumps({"format_version": "1.0", **nothing}, indent=2))
+        say(json.dumps({"format_version": "1.0", **nothing}, indent=2))
     return 0
 
 
 def _say(reported: Reported) -> None:
     summary = reported.summary
-    click.echo(f"run {summary.run_id}: {summary.state}")
-    click.echo(describe(reported.totals, files=reported.files))
+    say(f"run {summary.run_id}: {summary.state}")
+    say(describe(reported.totals, files=reported.files))
     if summary.verification is not None:
-        click.echo(_verified(summary.verification))
+        say(_verified(summary.verification))
 
 
 def _verified(found: Verification) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError, UnknownRun
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import StateFolder
@@ -30,15 +31,13 @@ def command(*, name: str, note: str, state_dir: Path | None, quiet: bool) -> int
     wanted = new_hold(job, now=time.time(), why=note or "paused by a person")
     hold = place_hold(state, wanted)
     if hold != wanted:
-        click.echo(
+        say(
             f"{job} is on hold already since {hold.since}, by {hold.holder}:"
             f" {hold.why}",
             err=True,
         )
     elif not quiet:
-        click.echo(
-            f"{job} is on hold; `{release_command(state, job)}` releases it", err=True
-        )
+        say(f"{job} is on hold; `{release_command(state, job)}` releases it", err=True)
     return 0
 
 

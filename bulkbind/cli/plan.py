@@ -12,6 +12,7 @@ import click
 from bulkbind.cli import options
 from bulkbind.cli.plans import plan_document, plan_lines, plan_markdown
 from bulkbind.cli.progress import watching
+from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.planning import Plan
@@ -104,15 +105,13 @@ def show_plan(
     if not quiet or form != "table" or plan.totals.unknown:
         _print_plan(plan, form)
     for warning in plan.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     for gateway, why in plan.unread.items():
-        click.echo(f"warning: {gateway}: {why}", err=True)
+        say(f"warning: {gateway}: {why}", err=True)
     if save_as and not quiet:
-        click.echo(
-            f"saved as {save_as}; `bulkbind run {save_as}` carries it out", err=True
-        )
+        say(f"saved as {save_as}; `bulkbind run {save_as}` carries it out", err=True)
     if plan.found is None and not quiet:
-        click.echo(BLIND, err=True)
+        say(BLIND, err=True)
     return plan
 
 
@@ -122,19 +121,19 @@ def _nothing(_: RunFolder) -> None:
 
 def _print_rows(run: RunFolder) -> None:
     for row in planned_rows(run):
-        click.echo(json.dumps(row, ensure_ascii=False))
+        say(json.dumps(row, ensure_ascii=False))
 
 
 def _print_plan(plan: Plan, form: str) -> None:
     if form == "json":
-        click.echo(json.dumps(plan_document(plan), indent=2, ensure_ascii=False))
+        say(json.dumps(plan_document(plan), indent=2, ensure_ascii=False))
     elif form == "md":
-        click.echo("\n".join(plan_markdown(plan)))
+        say("\n".join(plan_markdown(plan)))
     elif form == "table":
-        click.echo("\n".join(plan_lines(plan)))
+        say("\n".join(plan_lines(plan)))
 
 
 def reading_progress(rows: int) -> None:
     """Say how many rows were read, on a terminal and only there."""
     if rows and sys.stderr.isatty():
-        click.echo(f"\rreading: {rows:,} rows", err=True, nl=False)
+        click.echo(f"\rreading: {rows:,} rows", err=True, nl=False)  # numbers alone

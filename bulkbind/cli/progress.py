@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import click
-
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import duration
 from bulkbind.job.reading import Surroundings
 from bulkbind.model import (
@@ -21,6 +20,7 @@ from bulkbind.model import (
     Stop,
 )
 from bulkbind.run import Observer
+from bulkbind.wire import visible
 
 #: Seconds between two plain lines.
 INTERVAL_S = 5.0
@@ -143,7 +143,7 @@ class Counting(Observer):
 
     def say(self, text: str) -> None:
         """Show a sentence of its own."""
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 class PlainProgress(Counting):
@@ -196,12 +196,12 @@ class LiveProgress(Counting):
             self._task,
             total=self.rows if self.run_id else None,
             completed=self.done,
-            description=self.line().rpartition(" rows ")[2],
+            description=visible(self.line().rpartition(" rows ")[2]),
         )
 
     def say(self, text: str) -> None:
         """Write above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False)
+        self._bar.console.print(visible(text), markup=False, highlight=False)
 
     def close(self) -> None:
         """Take the bar away."""

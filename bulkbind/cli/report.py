@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import headline
 from bulkbind.errors import SettingsError
 from bulkbind.job.reporting import export_run, write_run_reports
@@ -40,8 +41,8 @@ def command(
     run = options.runs_state(state_dir).find(run_name)
     if form is None and output is None and not (only or split_by or excel):
         reported = write_run_reports(run)
-        click.echo(headline(run.facts()))
-        click.echo(describe(reported.totals, files=reported.files))
+        say(headline(run.facts()))
+        say(describe(reported.totals, files=reported.files))
         return 0
     if split_by and output is None:
         raise SettingsError(["--split-by writes many files: name their folder with -o"])
@@ -53,7 +54,7 @@ def command(
     )
     exported = export_run(run, wish=wish, out=output or sys.stdout.buffer)
     if not quiet and output is not None:
-        click.echo(f"{exported.rows:,} rows in {len(exported.files):,} files", err=True)
+        say(f"{exported.rows:,} rows in {len(exported.files):,} files", err=True)
     return 0
 
 

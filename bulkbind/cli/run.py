@@ -11,6 +11,7 @@ from bulkbind.cli import options
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.plan import reading_progress, show_plan
 from bulkbind.cli.progress import watching
+from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
 from bulkbind.job.planfile import is_plan_file
 from bulkbind.job.story import Outcome, RunOptions, run_job, run_plan_file
@@ -86,7 +87,7 @@ def _run_job(
 ) -> Outcome:
     with watching(quiet=quiet) as around:
         if not settings.live and not quiet:
-            click.echo(BLIND, err=True)
+            say(BLIND, err=True)
         return anyio.run(
             partial(
                 run_job, settings, state=shared.state, around=around, options=wanted

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import remark, table, verdict_words
 from bulkbind.job.folders import RunFacts
 from bulkbind.job.status import state_of
@@ -22,12 +23,12 @@ def command(*, job: str, state_dir: Path | None, quiet: bool, as_json: bool) -> 
     facts = [f for f in (run.facts() for run in state.runs()) if job in {"", f.job}]
     if as_json:
         document = {"format_version": "1.0", "runs": [_document(f) for f in facts]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        say(json.dumps(document, indent=2, ensure_ascii=False))
     elif facts:
         header = ("run", "job", "state", "#rows", "what became of them")
-        click.echo("\n".join(table(header, [_row(f) for f in facts])))
+        say("\n".join(table(header, [_row(f) for f in facts])))
     elif not quiet:
-        click.echo(f"there are no runs in {state.path}", err=True)
+        say(f"there are no runs in {state.path}", err=True)
     return 0
 
 

@@ -7,6 +7,7 @@ import anyio
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.saying import say
 from bulkbind.job.rehearsing import SandboxWish, serve
 from bulkbind.settings import Hint, SandboxSettings, parse_duration, parse_rate
 
@@ -90,4 +91,4 @@ def command(
 
 
 def _say_ready(url: str) -> None:
-    click.echo(f"sandbox listening on {url}")
+    say(f"sandbox listening on {url}")

@@ -4,6 +4,7 @@ import json
 
 import click
 
+from bulkbind.cli.saying import say
 from bulkbind.cli.schemas import DRAFT, SCHEMAS
 
 
@@ -16,5 +17,5 @@ def command(*, name: str) -> int:
     and what `run --json` prints. events: one line of events.jsonl.
     """
     schema = {"$schema": DRAFT, **SCHEMAS[name](), "title": f"bulkbind {name}"}
-    click.echo(json.dumps(schema, indent=2, ensure_ascii=False))
+    say(json.dumps(schema, indent=2, ensure_ascii=False))
     return 0

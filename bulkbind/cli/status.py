@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, headline, table
 from bulkbind.job.status import SETTLING, RunStatus, read_status
 
@@ -22,9 +23,9 @@ def command(
     run = options.runs_state(state_dir).find(run_name)
     status = read_status(run)
     if as_json:
-        click.echo(json.dumps(_document(status), indent=2, ensure_ascii=False))
+        say(json.dumps(_document(status), indent=2, ensure_ascii=False))
     elif not quiet:
-        click.echo("\n".join(_lines(status)))
+        say("\n".join(_lines(status)))
     return 0
 
 

@@ -12,6 +12,7 @@ from bulkbind.cli import options
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.plans import SHOWN
 from bulkbind.cli.progress import watching
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, duration, rate, table
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.holds import release_command
@@ -65,7 +66,7 @@ def command(
         dry_run=dry_run,
         hold=hold,
         tell=partial(_show, as_answer=dry_run, as_json=as_json, quiet=quiet),
-        notice=_nothing if quiet else partial(click.echo, err=True),
+        notice=_nothing if quiet else partial(say, err=True),
     )
     with watching(quiet=quiet) as around:
         undone = anyio.run(
@@ -87,12 +88,12 @@ def _answer(undone: Undone, state: StateFolder, *, as_json: bool, quiet: bool) -
     if undone.outcome is None:
         if not undone.plan.rows:
             text = f"run {undone.plan.undone} sent none of these rows: nothing to undo"
-            click.echo(text, err=True)
+            say(text, err=True)
         return 3 if undone.plan.totals[Prospect.UNKNOWN] else 0
     code = answer(undone.outcome, as_json=as_json, quiet=quiet)
     if undone.hold is not None:
         job = undone.hold.job
-        click.echo(
+        say(
             f"{job} is on hold: {undone.hold.why}; `{release_command(state, job)}`"
             " lets it run again",
             err=True,
@@ -107,11 +108,11 @@ def _nothing(_: str) -> None:
 def _show(plan: Restoration, *, as_answer: bool, as_json: bool, quiet: bool) -> None:
     """Print the plan: to standard output if nothing else comes."""
     if as_answer and as_json:
-        click.echo(json.dumps(_document(plan), indent=2, ensure_ascii=False))
+        say(json.dumps(_document(plan), indent=2, ensure_ascii=False))
     elif plan.rows and (as_answer or not quiet):
-        click.echo("\n".join(_lines(plan)), err=not as_answer)
+        say("\n".join(_lines(plan)), err=not as_answer)
     for gateway, why in plan.found.unread.items():
-        click.echo(f"warning: {gateway}: {why}", err=True)
+        say(f"warning: {gateway}: {why}", err=True)
 
 
 def _lines(plan: Restoration) -> list[str]:

@@ -6,6 +6,7 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.pause import find_job
+from bulkbind.cli.saying import say
 from bulkbind.job.holds import release_hold
 
 
@@ -21,9 +22,9 @@ def command(*, name: str, state_dir: Path | None, quiet: bool) -> int:
     state, job = find_job(name, state_dir)
     hold = release_hold(state, job)
     if hold is None:
-        click.echo(f"{job} is not on hold", err=True)
+        say(f"{job} is not on hold", err=True)
     elif not quiet:
-        click.echo(
+        say(
             f"{job} may be run again; it was on hold since {hold.since}, by"
             f" {hold.holder}: {hold.why}",
             err=True,

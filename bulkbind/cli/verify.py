@@ -13,6 +13,7 @@ import click
 from bulkbind.cli import options
 from bulkbind.cli.plan import reading_progress
 from bulkbind.cli.progress import watching
+from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, duration, table
 from bulkbind.errors import SettingsError
 from bulkbind.job.checked import Checked, TargetCheck
@@ -59,14 +60,14 @@ def command(
     else:
         verified = _verify_run(str(what), state_dir, quiet=quiet, **given)
     for warning in verified.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     for gateway, why in verified.checked.unread.items():
-        click.echo(f"warning: {gateway}: {why}", err=True)
+        say(f"warning: {gateway}: {why}", err=True)
     if as_json:
         text = json.dumps(verify_document(verified), indent=2, ensure_ascii=False)
-        click.echo(text)
+        say(text)
     elif verified.checked.exit_code or not quiet:
-        click.echo("\n".join(verify_lines(verified)))
+        say("\n".join(verify_lines(verified)))
     return verified.checked.exit_code
 
 
@@ -127,7 +128,7 @@ def _verify_source(
 
 
 def _tell(text: str) -> None:
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def _silent(_: str) -> None:

@@ -20,7 +20,7 @@ from bulkbind.door import Door
 from bulkbind.errors import SettingsError
 from bulkbind.gateway import Gateway
 from bulkbind.host import HostFolder, default_host_folder
-from bulkbind.http import Http
+from bulkbind.http import AccountHttp, Http, trust
 from bulkbind.job.folders import StateFolder
 from bulkbind.manifest import read_pin
 from bulkbind.model import Aside, Row, Secret, Verdict
@@ -59,8 +59,8 @@ def find_credentials(
 
     Raises:
         CredentialsMissing: An account has none.
-        SettingsError: An account has no endpoint, or the sandbox is asked for faults
-            that it does not know.
+        SettingsError: An account has no endpoint, or a ``ca_file`` that is none; or
+            the sandbox is asked for faults that it does not know.
     """
     finder = credential_finder(environ)
     found: dict[str, Credential | None] = {}
@@ -73,6 +73,8 @@ def find_credentials(
             raise SettingsError([problem])
         if account.endpoint == SANDBOX:
             sandbox_options(settings.sandbox, token="")
+        elif account.ca_file is not None:
+            trust(account.ca_file)
         found[name] = (
             None
             if account.endpoint == SANDBOX
@@ -238,7 +240,7 @@ def _way(
     pace = Pace(Rate(*rate), log=ring, clock=time.monotonic)
     door = Door(f"{where}/{project_id}/{credential.identity}", means.host, pace)
     gateway = Gateway(
-        means.http,
+        AccountHttp(means.http, ca_file=account.ca_file, proxy=account.proxy),
         endpoint=endpoint,
         project_id=project_id,
         credential=credential,

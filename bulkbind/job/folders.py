@@ -226,12 +226,11 @@ class StateFolder:
         Raises:
             UnknownRun: None, or more than one, goes by that name.
         """
-        path = Path(name)
-        if (path / "ledger.db").is_file():
-            return RunFolder(path.resolve())
+        if os.path.isfile(Path(name, "ledger.db")):  # noqa: PTH113 - any name will do
+            return RunFolder(Path(name).resolve())
         runs = self.runs()
         if name != "latest":
-            by_id = [run for run in runs if run.id.startswith(name)]
+            by_id = [run for run in runs if name and run.id.startswith(name)]
             if len(by_id) > 1:
                 message = f"{name!r} begins {len(by_id)} run ids; write more of it"
                 raise UnknownRun(message)
@@ -336,8 +335,13 @@ def locate_state(
 
 
 def _write_once(path: Path, text: str) -> None:
+    """Write a file that is not there, and never through a link."""
     try:
-        path.write_text(text)
+        with path.open("x", encoding="utf-8") as file:
+            path.chmod(0o600)
+            file.write(text)
     except OSError as error:
+        if isinstance(error, FileExistsError) and not path.is_symlink():
+            return  # another process was faster
         message = f"{path} cannot be written ({error.strerror}); see to the disk"
         raise StateError(message) from error

@@ -15,6 +15,7 @@ from bulkbind.errors import JobHeld, StateError
 from bulkbind.host import private_folder
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import StateFolder, locate_state, sync_folder
+from bulkbind.wire import scrub
 
 FORMAT_VERSION = "1.0"
 
@@ -93,10 +94,10 @@ def find_hold(state: StateFolder, job: str) -> Hold | None:
         document = json.loads(path.read_bytes())
         return Hold(
             job=job,
-            holder=str(document["holder"]),
-            since=str(document["since"]),
-            why=str(document["why"]),
-            undo=str(document.get("undo", "")),
+            holder=scrub(str(document["holder"])),
+            since=scrub(str(document["since"])),
+            why=scrub(str(document["why"])),
+            undo=scrub(str(document.get("undo", ""))),
         )
     except FileNotFoundError:
         return None
@@ -153,7 +154,8 @@ def release_command(state: StateFolder, job: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    fd = os.open(path, flags, 0o600)
     with os.fdopen(fd, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
+from typing import BinaryIO
 
 from bulkbind.errors import Fault, ManifestError, SettingsError, StateError
 from bulkbind.host import is_alive
@@ -60,16 +61,27 @@ def save_plan(run: RunFolder, path: Path, *, digest: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _sweep(path)
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        with (
+            _new_private(draft) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+        ):
             sums = {name: _add(archive, run.path / name) for name in _MEMBERS}
             index = {"format_version": FORMAT_VERSION, "digest": digest, "sha256": sums}
             _add_text(archive, _INDEX, json.dumps(index, indent=2) + "\n")
-        draft.chmod(0o600)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
         message = f"{path} cannot be written ({error.strerror}); see to the disk"
         raise StateError(message) from error
+
+
+def _new_private(path: Path) -> BinaryIO:
+    """Open a file that nobody had before us and nobody else may read, at any time.
+
+    A link that waits under its name is removed, not followed.
+    """
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
 
 
 def _sweep(path: Path) -> None:

@@ -153,11 +153,13 @@ def _publish(
     """Copy a report where the job wants it: a folder per run, and ``latest``."""
     target = folder / run.id
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        target.mkdir(mode=0o755, parents=True, exist_ok=True)
         sweep(target)
         for file in (*files, run.path / "SHA256SUMS"):
             draft = target / f".{file.name}.{os.getpid()}-copy"
-            shutil.copyfile(file, draft)
+            draft.unlink(missing_ok=True)
+            with file.open("rb") as source, _new_shared(draft) as copy:
+                shutil.copyfileobj(source, copy)
             draft.replace(target / file.name)
         _sweep_links(folder)
         if not is_latest:
@@ -172,6 +174,12 @@ def _publish(
             f" in {run.path}: see to the folder, then `bulkbind report {run.id}`"
         )
         raise ReportUnpublished(message) from error
+
+
+def _new_shared(path: Path) -> BinaryIO:
+    """Open a new file that others may read, if the umask lets them, and never write."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    return os.fdopen(os.open(path, flags, 0o644), "wb")
 
 
 def _sweep_links(folder: Path) -> None:

@@ -57,7 +57,8 @@ REPORT_COLUMNS = (
 
 #: A CSV cell that a spreadsheet would run as a formula, or that was made safe before.
 #: The report puts one more ``'`` in front; the manifest reader takes one away.
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
+#: Full-width signs count: spreadsheets for Chinese and Japanese take them as the others.
+FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 #: The account of a job that names no accounts.
 DEFAULT_ACCOUNT = "default"

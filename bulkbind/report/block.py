@@ -13,9 +13,9 @@ from bulkbind.report.judged import JudgedRow
 BLOCK_ROWS = 2_000
 
 #: Bytes of UTF-8 that stand for themselves anywhere, in CSV as in JSON. The dash is
-#: one of them except at a cell's start.
+#: one of them except at a cell's start; 0xEF is not: full-width signs begin with it.
 _PLAIN = (string.ascii_letters + string.digits + "-_.:/{}()[]*~ ").encode() + bytes(
-    range(0x80, 0x100)
+    sorted(set(range(0x80, 0x100)) - {0xEF})
 )
 
 

@@ -50,7 +50,7 @@ CREATE TABLE planted (
 
 
 class SqliteFile:
-    """A world in an SQLite file, made when it is not there.
+    """A world in an SQLite file, made for its owner alone when it is not there.
 
     Args:
         path: The file; its folder must exist. ``:memory:`` keeps it to this object.
@@ -62,8 +62,10 @@ class SqliteFile:
     def __init__(self, path: Path | str) -> None:
         self.path = path
         try:
+            if isinstance(path, Path):
+                path.touch(mode=0o600)
             self._db = sqlite3.connect(path, isolation_level=None)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise StateError(_unusable(path, error)) from error
         try:
             self._open()

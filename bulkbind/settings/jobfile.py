@@ -34,6 +34,9 @@ from bulkbind.settings.values import (
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
+#: Keys that people put secrets into; what they hold is never shown as it is.
+_SECRETIVE = {"endpoint", "proxy", "credential", "credential_command"}
+
 #: Every character that a scheme, a host and a port are written with.
 _URL_TEXT = re.compile(r"[A-Za-z0-9.:/_\[\]-]+")
 
@@ -68,13 +71,22 @@ def _check_endpoint(value: str) -> str:
     except ValueError:  # no port, no address
         sound = False
     if not sound or _beyond_host(value, parts):
-        message = f'{value!r}: write "https://HOST" and nothing after it'
+        message = f'{_shown(value)}: write "https://HOST" and nothing after it'
         raise ValueError(message)
     secure = parts.scheme == "https"
     if not secure and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        message = f"{value!r}: only https is spoken, and http to this machine itself"
+        message = (
+            f"{_shown(value)}: only https is spoken, and http to this machine itself"
+        )
         raise ValueError(message)
     return value.rstrip("/")
+
+
+def _shown(url: str) -> str:
+    """Quote a URL without the user and password that somebody put in it."""
+    scheme, mark, rest = url.rpartition("://")
+    before, at, host = rest.rpartition("@")
+    return repr(f"{scheme}{mark}***@{host}" if at and before else url)
 
 
 def _check_proxy(value: str) -> str:
@@ -82,7 +94,7 @@ def _check_proxy(value: str) -> str:
         return value
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in value:
-        message = f'{value!r}: write "http://HOST:PORT", without a password'
+        message = f'{_shown(value)}: write "http://HOST:PORT", without a password'
         raise ValueError(message)
     return value
 
@@ -90,7 +102,7 @@ def _check_proxy(value: str) -> str:
 def _check_credential(value: str) -> str:
     if value and not re.fullmatch(r"env:[A-Z][A-Z0-9_]*_|profile:[\w.-]+", value):
         message = (
-            f'{value!r}: write "env:PREFIX_" for PREFIX_TOKEN or PREFIX_AK and'
+            'write "env:PREFIX_" for PREFIX_TOKEN or PREFIX_AK and'
             ' PREFIX_SK, or "profile:SECTION"; a secret itself never stands here'
         )
         raise ValueError(message)
@@ -286,7 +298,8 @@ def _describe(fault: Mapping[str, Any], where: str) -> str:
     if fault["type"] == "extra_forbidden":
         return f"{where}: {name}: unknown key; {_suggest(path)}"
     message = str(fault["msg"]).removeprefix("Value error, ")
-    given = "" if isinstance(fault["input"], dict) else f" (given: {fault['input']!r})"
+    hidden = isinstance(fault["input"], dict) or _SECRETIVE & set(path)
+    given = "" if hidden else f" (given: {fault['input']!r})"
     return f"{where}: {name}: {message}{given}"
 
 

@@ -30,9 +30,11 @@ from bulkbind.wire.lists import read_attached as read_attached
 from bulkbind.wire.lists import read_envs as read_envs
 from bulkbind.wire.lists import read_gateways as read_gateways
 from bulkbind.wire.lists import read_plugins as read_plugins
+from bulkbind.wire.masks import Masks as Masks
 from bulkbind.wire.plugin import METHODS as METHODS
 from bulkbind.wire.plugin import plugin_body as plugin_body
 from bulkbind.wire.plugin import plugin_path as plugin_path
 from bulkbind.wire.plugin import read_reply as read_reply
 from bulkbind.wire.text import MAX_TEXT as MAX_TEXT
 from bulkbind.wire.text import scrub as scrub
+from bulkbind.wire.text import visible as visible

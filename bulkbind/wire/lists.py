@@ -6,7 +6,7 @@ Source: apig-contract 1.1, 2.1; SDK docstrings.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -73,34 +73,39 @@ class KnownGateway(NamedTuple):
 Item = Attached | KnownApi | KnownPlugin | KnownEnv | KnownGateway
 
 
+#: Ids become paths, rows and lines of output: a page with others is not believed.
+_Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z_-]{0,64}\Z")]
+_Ids = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z_|-]*\Z")]
+
+
 class _AttachedItem(msgspec.Struct):
-    api_id: str | None = None
+    api_id: _Id | None = None
     plugin_attach_id: str | None = None
     attached_time: str | None = None
-    env_id: str | None = None
+    env_id: _Id | None = None
 
 
 class _ApiItem(msgspec.Struct):
-    id: str | None = None
-    run_env_id: str | None = None
+    id: _Id | None = None
+    run_env_id: _Ids | None = None
     group_name: str | None = None
     tags: list[str] | None = None
     name: str | None = None
 
 
 class _PluginItem(msgspec.Struct):
-    plugin_id: str | None = None
+    plugin_id: _Id | None = None
     plugin_name: str | None = None
     plugin_type: str | None = None
 
 
 class _EnvItem(msgspec.Struct):
-    id: str | None = None
+    id: _Id | None = None
     name: str | None = None
 
 
 class _GatewayItem(msgspec.Struct):
-    id: str | None = None
+    id: _Id | None = None
     instance_name: str | None = None
     status: str | None = None
 

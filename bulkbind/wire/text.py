@@ -14,7 +14,7 @@ _UNSAFE = re.compile(
 #: A header or key that bears a secret, in any quotes, and its value.
 _SECRET = re.compile(
     r"(?i)(x-auth-token|x-security-token|x-subject-token|authorization|signature"
-    r"|access|secret[a-z_-]*|password|\btoken)[\\\"']*\s*[:=]\s*"
+    r"|access(?:[_-]?key)?(?:[_-]?id)?|secret[a-z_-]*|password|\btoken)[\\\"']*\s*[:=]\s*"
     r"(?:\"[^\"]*\"?|'[^']*'?"
     r"|(?:(?:bearer|basic|sdk-[a-z0-9-]+|[a-z0-9]+-hmac-[a-z0-9]+)\s+)?[^|,;\s]+)"
 )
@@ -27,3 +27,22 @@ def scrub(text: str) -> str:
     text = _UNSAFE.sub(" ", text)
     text = _SECRET.sub(r"\1=***", text).strip()
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def visible(text: str) -> str:
+    r"""Make text safe to show on a terminal, and lose nothing of it.
+
+    Lines stay lines; whatever else a terminal obeys or hides is written as JSON writes
+    it (``\u001b``), so that a document stays one.
+    """
+    return _UNSAFE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    parts = re.split(r"([\n\t])", match[0])
+    return "".join(part if part in "\n\t" else _units(part) for part in parts)
+
+
+def _units(text: str) -> str:
+    digits = text.encode("utf-16-be", "surrogatepass").hex()
+    return re.sub("....", r"\\u\g<0>", digits)

@@ -43,7 +43,20 @@ def test_rows_of_one_target_have_one_key():
 
 
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "'=1", "''-1"]
+    "cell",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@x",
+        "\tx",
+        "\rx",
+        "\nx",
+        "\uff1d1",
+        "\uff201",
+        "'=1",
+        "''-1",
+    ],
 )
 def test_a_cell_that_a_spreadsheet_would_run_is_seen(cell):
     assert FORMULA.match(cell)
