@@ -46,6 +46,7 @@ class Gateway:
         project_id: The account's project.
         credential: Proves who asks.
         door: Hears of refusals; None: nobody does.
+        product: ``apig`` or ``roma``, whose paths differ.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Gateway:
         project_id: str,
         credential: Credential,
         door: Door | None = None,
+        product: str = "apig",
     ) -> None:
         self._http = http
         self._endpoint = endpoint.rstrip("/")
@@ -63,6 +65,7 @@ class Gateway:
         self.project_id = project_id
         self._credential = credential
         self._door = door
+        self._product = product
 
     async def apply(
         self, action: Action, target: Target, api_ids: Sequence[str]
@@ -72,7 +75,9 @@ class Gateway:
         Returns:
             What came back; status 0 when no whole answer did.
         """
-        path = plugin_path(target, project_id=self.project_id, action=action)
+        path = plugin_path(
+            target, project_id=self.project_id, action=action, product=self._product
+        )
         body = plugin_body(target.env_id, api_ids)
         answer = await self._send(METHODS[action], path, body=body)
         if not isinstance(answer, Reply):
@@ -81,7 +86,7 @@ class Gateway:
 
     async def page(self, wanted: ListPath, offset: int) -> Page:
         """Read the page of a list that begins at an offset."""
-        url = wanted.url(offset, project_id=self.project_id)
+        url = wanted.url(offset, project_id=self.project_id, product=self._product)
         answer = await self._send("GET", url)
         if isinstance(answer, Reply):
             return Page(answer)
