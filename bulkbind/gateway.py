@@ -3,14 +3,16 @@
 Retries, pace and order are decided elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 
-from bulkbind.auth import Credential, Signable
+from bulkbind.auth import Credential, Sender, Signable, ask
 from bulkbind.door import Door
-from bulkbind.errors import AnswerLost, NotSent
+from bulkbind.errors import AnswerLost, CredentialUnavailable, NotSent
 from bulkbind.http import Answer
 from bulkbind.model import Action, OurCode, Reply, Target
+from bulkbind.retry import remark_on
 from bulkbind.wire import (
     METHODS,
     ListPath,
@@ -20,21 +22,6 @@ from bulkbind.wire import (
     read_reply,
     scrub,
 )
-
-
-class Sender(Protocol):
-    """What this client needs of ``http``."""
-
-    async def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes | None = None,
-    ) -> Answer:
-        """Send one request; raise ``NotSent`` or ``AnswerLost``."""
-        ...
 
 
 class Gateway:
@@ -80,9 +67,9 @@ class Gateway:
         )
         body = plugin_body(target.env_id, api_ids)
         answer = await self._send(METHODS[action], path, body=body)
-        if not isinstance(answer, Reply):
-            answer = read_reply(answer.status, answer.headers, answer.body)
-        return self._hear(answer)
+        if isinstance(answer, Reply):
+            return answer
+        return self._hear(read_reply(answer.status, answer.headers, answer.body))
 
     async def page(self, wanted: ListPath, offset: int) -> Page:
         """Read the page of a list that begins at an offset."""
@@ -91,10 +78,13 @@ class Gateway:
         if isinstance(answer, Reply):
             return Page(answer)
         page = wanted.read(answer.status, answer.headers, answer.body)
-        self._hear(page.reply)
-        return page
+        return replace(page, reply=self._hear(page.reply))
 
     def _hear(self, reply: Reply) -> Reply:
+        remark = remark_on(reply, self._credential.skew_s)
+        if remark:
+            message = scrub(f"{reply.message} ({remark})")
+            reply = replace(reply, message=message)
         if self._door is not None:
             self._door.answered(reply)
         return reply
@@ -106,14 +96,18 @@ class Gateway:
         if self._door is not None and self._door.refusal is not None:
             return self._door.refusal
         signable = Signable(method, self._host, path, self.project_id, body=body or b"")
-        headers = {
-            "Content-Type": signable.content_type,
-            **self._credential.headers(signable),
-        }
+        again = self._door.again if self._door is not None else nullcontext
         try:
-            return await self._http.send(
-                method, self._endpoint + path, headers=headers, body=body
+            return await ask(
+                self._credential,
+                self._http,
+                signable,
+                endpoint=self._endpoint,
+                turn=again,
             )
+        except CredentialUnavailable as error:
+            code = error.code or OurCode.NOT_REACHED
+            return self._hear(Reply(error.status, code, scrub(str(error)), left=False))
         except NotSent as error:
             return Reply(0, OurCode.NOT_REACHED, scrub(str(error)), left=False)
         except AnswerLost as error:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import anyio
 
-from bulkbind.auth import Credential, Finder, Token
+from bulkbind.auth import Credential, Finder, Iam, Token
 from bulkbind.door import Door
 from bulkbind.errors import SettingsError
 from bulkbind.gateway import Gateway
@@ -77,7 +77,10 @@ def find_credentials(
             None
             if account.endpoint == SANDBOX
             else finder.find(
-                name, source=account.credential, command=account.credential_command
+                name,
+                source=account.credential,
+                command=account.credential_command,
+                iam=Iam(account.iam_endpoint, account.region),
             )
         )
     return found
