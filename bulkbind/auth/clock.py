@@ -18,13 +18,13 @@ class ServerClock:
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+        self.own = now
         self.skew_s = 0.0
         """How far the other side is ahead of this machine, in seconds."""
 
     def __call__(self) -> float:
         """Return the time, in seconds since the epoch."""
-        return self._now() + self.skew_s
+        return self.own() + self.skew_s
 
     def hear(self, headers: Mapping[str, str]) -> None:
         """Learn from an answer's ``Date``; one that cannot be read says nothing."""
@@ -32,6 +32,6 @@ class ServerClock:
             date = parsedate_to_datetime(headers.get("Date", ""))
         except (TypeError, ValueError):
             return
-        skew_s = date.timestamp() - self._now()
+        skew_s = date.timestamp() - self.own()
         if abs(skew_s - self.skew_s) > _TOLERANCE_S:
             self.skew_s = skew_s if abs(skew_s) > _TOLERANCE_S else 0.0

@@ -62,8 +62,8 @@ class Renewing:
 
     @property
     def skew_s(self) -> float:
-        """How far the other side's clock is ahead, in seconds."""
-        return self._clock.skew_s
+        """How far the gateway's clock is ahead, in seconds, where that matters."""
+        return self._clock.skew_s if self._signs() else 0.0
 
     async def proof(self, http: Sender, *, project_id: str) -> Proof:
         """Return a proof that is still valid.
@@ -89,30 +89,37 @@ class Renewing:
         async with self._lock:
             if self._held is not None and self._held.proof is not refused:
                 return self._held.proof
-            if self._clock() - self._renewed_at < _BELIEVED_S:
+            if self._is_within(_BELIEVED_S, since=self._renewed_at):
                 return None
             self._held = None
             found = await self._refresh(http, project_id)
-            self._renewed_at = self._clock()
+            self._renewed_at = self._clock.own()
             return None if found.identity == refused.identity else found
 
     def heard(self, headers: Mapping[str, str]) -> None:
-        """Learn the gateway's time from an answer."""
-        self._clock.hear(headers)
+        """Learn the gateway's time from an answer, where it is signed with."""
+        if self._signs():
+            self._clock.hear(headers)
+
+    def _signs(self) -> bool:
+        return self._held is not None and self._held.proof.is_dated
+
+    def _is_within(self, seconds: float, *, since: float) -> bool:
+        """Tell whether a moment is that near; by a clock that nobody corrects."""
+        return 0.0 <= self._clock.own() - since < seconds
 
     def _lasting(self) -> Proof | None:
         """Return the proof that is held, if it need not be replaced now."""
         if self._held is None:
             return None
-        now = self._clock()
-        left = self._held.expires_at - now
-        was_just_asked = now - self._asked_at < _PAUSE_S
+        left = self._held.expires_at - self._clock()
+        was_just_asked = self._is_within(_PAUSE_S, since=self._asked_at)
         is_lasting = left > self._early_s or (was_just_asked and left > 0)
         return self._held.proof if is_lasting else None
 
     async def _refresh(self, http: Sender, project_id: str) -> Proof:
         """Fetch; a proof that still holds serves while nobody answers."""
-        self._asked_at = self._clock()
+        self._asked_at = self._clock.own()
         try:
             self._held = await self._fetch(http, project_id)
         except CredentialUnavailable as error:
