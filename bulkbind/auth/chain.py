@@ -8,14 +8,17 @@ account names its source. Source: apig-contract 4.5.
 
 import configparser
 import json
+import math
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import anyio
+
 from bulkbind.auth.clock import ServerClock
-from bulkbind.auth.iam import NOWHERE, Iam, Login, login_credential
+from bulkbind.auth.iam import NOWHERE, Iam, Login, login_credential, read_time
 from bulkbind.auth.keys import Key
 from bulkbind.auth.metadata import (
     MACHINE,
@@ -23,8 +26,9 @@ from bulkbind.auth.metadata import (
     is_instance,
     metadata_credential,
 )
-from bulkbind.auth.token import Credential, Token, check_text
-from bulkbind.errors import CredentialsMissing
+from bulkbind.auth.renewing import Fetched, Renewing
+from bulkbind.auth.token import Credential, Sender, Token, check_text
+from bulkbind.errors import CredentialsMissing, CredentialUnavailable
 from bulkbind.model import DEFAULT_ACCOUNT, Secret
 
 #: Where a token for the account ``default`` is read from.
@@ -32,6 +36,9 @@ TOKEN_VARIABLE = "BULKBIND_TOKEN"  # noqa: S105 - a name
 
 #: Seconds that a credential command may take.
 COMMAND_TIMEOUT_S = 30.0
+
+#: Seconds before its end in which what a command printed is replaced.
+_COMMAND_EARLY_S = 300.0
 
 #: Variables of an access key: id, secret, security token, project.
 _SDK = ("_AK", "_SK", "_SECURITY_TOKEN", "_PROJECT_ID")
@@ -55,6 +62,7 @@ class Texts(NamedTuple):
     user: str = ""
     password: str = ""
     domain: str = ""
+    expires_at: str = ""
 
 
 #: The keys that the instance's metadata service gives.
@@ -99,22 +107,35 @@ class Finder:
         clock = ServerClock(self.now)
         if texts == _INSTANCE:
             return metadata_credential(self.metadata, clock=clock)
-        for text in texts[1:6]:
-            check_text(text, label=texts.label)
         if texts.user:
             login = Login(texts.user, Secret(texts.password), texts.domain)
             return login_credential(login, iam, label=texts.label, clock=clock)
-        if texts.token:
-            return Token(
-                Secret(texts.token), label=texts.label, project_id=texts.project_id
-            )
-        return Key(
-            texts.access,
-            Secret(texts.secret),
-            security_token=Secret(texts.security_token),
-            label=texts.label,
+        found = _lasting(texts, clock)
+        if not texts.label.startswith("command:"):
+            return found.proof
+        return self._renewing(found, lambda: self._command(account, command), clock)
+
+    def _renewing(
+        self, first: "_Lasting", again: Callable[[], Texts], clock: ServerClock
+    ) -> Renewing:
+        """Return a credential for which a command is run again when it must be."""
+
+        async def fetch(http: Sender, project_id: str) -> Fetched:  # noqa: ARG001
+            try:
+                texts = await anyio.to_thread.run_sync(again)
+                found = _lasting(texts, clock)
+            except CredentialsMissing as error:
+                raise CredentialUnavailable(str(error)) from None
+            return Fetched(found.proof, found.expires_at)
+
+        return Renewing(
+            fetch,
+            label=first.proof.label,
+            identity=first.proof.identity,
             clock=clock,
-            project_id=texts.project_id,
+            early_s=_COMMAND_EARLY_S,
+            held=Fetched(first.proof, first.expires_at),
+            project_id=first.proof.project_id,
         )
 
     def _find(self, account: str, source: str, command: Sequence[str]) -> Texts:
@@ -265,6 +286,39 @@ class Finder:
             )
 
 
+class _Lasting(NamedTuple):
+    """A token or key, and until when it is good."""
+
+    proof: Token | Key
+    expires_at: float
+
+
+def _lasting(texts: Texts, clock: ServerClock) -> _Lasting:
+    """Make a token or a key of what was found.
+
+    Raises:
+        CredentialsMissing: It cannot be one.
+    """
+    for text in (texts.token, texts.access, texts.secret, texts.security_token):
+        check_text(text, label=texts.label)
+    check_text(texts.project_id, label=texts.label)
+    expires_at = read_time(texts.expires_at) if texts.expires_at else math.inf
+    if texts.token:
+        token = Token(
+            Secret(texts.token), label=texts.label, project_id=texts.project_id
+        )
+        return _Lasting(token, expires_at)
+    key = Key(
+        texts.access,
+        Secret(texts.secret),
+        security_token=Secret(texts.security_token),
+        label=texts.label,
+        clock=clock,
+        project_id=texts.project_id,
+    )
+    return _Lasting(key, expires_at)
+
+
 def read_credential(text: str, *, label: str) -> Texts:
     """Read what a credential command printed: a token, or JSON.
 
@@ -280,13 +334,15 @@ def read_credential(text: str, *, label: str) -> Texts:
     document = json.loads(text)
     names = (
         *("token", "ak", "sk", "security_token", "project_id"),
-        *("user", "password", "domain"),
+        *("user", "password", "domain", "expires_at"),
     )
     values = [document.get(name) or "" for name in names]
     if not all(isinstance(value, str) for value in values):
         message = "its values are not text"
         raise ValueError(message)
     found = Texts(label, *values)
+    if found.expires_at:
+        read_time(found.expires_at)
     whole = found.token or (found.access and found.secret)
     if not whole and not (found.user and found.password and found.domain):
         message = (

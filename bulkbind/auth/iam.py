@@ -242,5 +242,9 @@ def read_time(text: str) -> float:
     Raises:
         ValueError: It is none.
     """
-    time = datetime.fromisoformat(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        message = "there is no time that can be read in expires_at"
+        raise ValueError(message) from None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

@@ -37,9 +37,9 @@ class Renewing:
         identity: Names who fetches, and does not show it.
         clock: The time by which proofs expire.
         early_s: Seconds before its end in which a proof is replaced.
+        held: The proof that is there already; None: none is.
+        project_id: The project that came with it; empty: none did.
     """
-
-    project_id = ""
 
     def __init__(
         self,
@@ -49,6 +49,8 @@ class Renewing:
         identity: str,
         clock: ServerClock,
         early_s: float,
+        held: Fetched | None = None,
+        project_id: str = "",
     ) -> None:
         self._fetch = fetch
         self.label = label
@@ -56,7 +58,8 @@ class Renewing:
         self._clock = clock
         self._early_s = early_s
         self._lock = anyio.Lock()
-        self._held: Fetched | None = None
+        self._held = held
+        self.project_id = project_id
         self._asked_at = float("-inf")
         self._renewed_at = float("-inf")
 
