@@ -64,6 +64,9 @@ class Texts(NamedTuple):
     domain: str = ""
     expires_at: str = ""
 
+    def __repr__(self) -> str:
+        return f"Texts({self.label})"
+
 
 #: The keys that the instance's metadata service gives.
 _INSTANCE = Texts("metadata")

@@ -48,7 +48,7 @@ NOWHERE = Iam("", "")
 
 
 class Login(NamedTuple):
-    """Who signs in."""
+    """Who signs in; a ``Secret`` shows nothing."""
 
     user: str
     password: Secret

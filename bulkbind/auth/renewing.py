@@ -59,6 +59,8 @@ class Renewing:
         self._early_s = early_s
         self._lock = anyio.Lock()
         self._held = held
+        self._refusal: CredentialUnavailable | None = None
+        self._is_dead = False  # the proof that is held was refused for good
         self.project_id = project_id
         self._asked_at = float("-inf")
         self._renewed_at = float("-inf")
@@ -91,13 +93,15 @@ class Renewing:
         """
         async with self._lock:
             if self._held is not None and self._held.proof is not refused:
-                return self._held.proof
+                return None if self._is_dead else self._held.proof
             if self._is_within(_BELIEVED_S, since=self._renewed_at):
+                self._is_dead = True
                 return None
             self._held = None
             found = await self._refresh(http, project_id)
             self._renewed_at = self._clock.own()
-            return None if found.identity == refused.identity else found
+            self._is_dead = found.identity == refused.identity
+            return None if self._is_dead else found
 
     def heard(self, headers: Mapping[str, str]) -> None:
         """Learn the gateway's time from an answer, where it is signed with."""
@@ -121,11 +125,20 @@ class Renewing:
         return self._held.proof if is_lasting else None
 
     async def _refresh(self, http: Sender, project_id: str) -> Proof:
-        """Fetch; a proof that still holds serves while nobody answers."""
+        """Fetch; a proof that still holds serves while nobody answers.
+
+        A refusal is for good: who waits behind it must not ask again, five wrong
+        passwords lock a user.
+        """
+        if self._refusal is not None:
+            raise self._refusal
         self._asked_at = self._clock.own()
         try:
             self._held = await self._fetch(http, project_id)
+            self._is_dead = False
         except CredentialUnavailable as error:
+            if error.status:
+                self._refusal = error
             old = self._lasting()
             if old is None or error.status:
                 self._held = None

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from bulkbind.auth import Finder, Key, Signable, Token
+from bulkbind.auth.chain import read_credential
 from bulkbind.errors import CredentialsMissing
 from bulkbind.model import Secret
 from tests.cloud import Gate
@@ -236,6 +237,7 @@ async def test_a_command_is_run_again_once_for_a_401(find, tmp_path):
     assert second.headers(REQUEST) == {"X-Auth-Token": "token-2"}
     assert await found.renewed(first, Gate(), project_id="pro") is second
     assert await found.renewed(second, Gate(), project_id="pro") is None
+    assert await found.renewed(first, Gate(), project_id="pro") is None
 
 
 async def test_a_command_that_prints_the_refused_again_renews_nothing(find):
@@ -255,6 +257,10 @@ def test_a_credential_never_shows_its_secret(find, show):
 
     assert show(token) == "Token(env:X)"
     assert show(key) == "Key(env:HUAWEICLOUD_SDK_AK)"
+
+
+def test_what_was_found_shows_no_secret_in_a_traceback():
+    assert repr(read_credential("hunter2", label="command:x")) == "Texts(command:x)"
 
 
 def test_a_key_signs_every_request(find):

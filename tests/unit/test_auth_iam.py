@@ -195,6 +195,29 @@ async def test_a_refused_sign_in_is_remembered_and_says_what_to_do(
     assert "hunter3" not in repr(found) + reply.message
 
 
+async def test_a_wrong_password_is_tried_once_however_many_wait(served, http):
+    found = credential(served, {**USER, "HW_USER_PASSWORD": "hunter3"})
+
+    replies = await attach_together(gateway(Gate(others=http), found), 6)
+
+    assert [reply.code for reply in replies] == [OurCode.SIGN_IN_REFUSED] * 6
+    assert len(served.asked) == 1
+
+
+async def test_a_password_that_is_changed_meanwhile_is_tried_once(served, http):
+    gate = Gate("token-0", others=http)
+    one = gateway(gate, credential(served))
+    await attach(one)
+
+    gate.good.clear()
+    served.status = 401
+    replies = await attach_together(one, 6)
+
+    assert {reply.status for reply in replies} == {401}
+    assert len(served.asked) == 2
+    assert len(gate.seen) == 7
+
+
 async def test_an_identity_service_that_fails_refuses_nothing(served, http):
     served.status = 503
     reply = await attach(gateway(Gate(others=http), credential(served)))
