@@ -21,7 +21,9 @@ def find(tmp_path):
     """Look in an environment and an empty home."""
 
     def look(environ=None, *, account="default", **how):
-        finder = Finder(environ=environ or {}, home=tmp_path, now=lambda: 0.0)
+        finder = Finder(
+            environ=environ or {}, home=tmp_path, now=lambda: 0.0, machine=tmp_path
+        )
         return finder.find(account, **how)
 
     return look
