@@ -73,6 +73,12 @@ class Door:
         async with self._first, self._turns.turn(slots):
             yield
 
+    @asynccontextmanager
+    async def again(self) -> AsyncIterator[None]:
+        """Wait for a turn of a request's second sending; it keeps its slot."""
+        async with self._turns.turn(anyio.Semaphore(1)):
+            yield
+
     def accepted(self) -> None:
         """Hear that a request was answered, and not for its speed."""
         self._turns.accepted()

@@ -137,6 +137,21 @@ class AnswerLost(RemoteError):
     """The request left, and no whole answer came back: neither yes nor no."""
 
 
+class CredentialUnavailable(RemoteError):
+    """A proof that is to be fetched cannot be had; the request never left.
+
+    Args:
+        problem: What is wrong and what to do, in a sentence.
+        status: 401: it was refused for good; 0: nobody answered, or not now.
+        code: The error code of who refused it, or empty.
+    """
+
+    def __init__(self, problem: str, *, status: int = 0, code: str = "") -> None:
+        self.status = status
+        self.code = code
+        super().__init__(problem)
+
+
 # --- the files on this machine ------------------------------------------------------
 
 

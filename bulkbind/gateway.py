@@ -3,14 +3,16 @@
 Retries, pace and order are decided elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 
-from bulkbind.auth import Credential, Signable
+from bulkbind.auth import Credential, Sender, Signable, ask
 from bulkbind.door import Door
-from bulkbind.errors import AnswerLost, NotSent
+from bulkbind.errors import AnswerLost, CredentialUnavailable, NotSent
 from bulkbind.http import Answer
 from bulkbind.model import Action, OurCode, Reply, Target
+from bulkbind.retry import remark_on
 from bulkbind.wire import (
     METHODS,
     ListPath,
@@ -22,21 +24,6 @@ from bulkbind.wire import (
 )
 
 
-class Sender(Protocol):
-    """What this client needs of ``http``."""
-
-    async def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes | None = None,
-    ) -> Answer:
-        """Send one request; raise ``NotSent`` or ``AnswerLost``."""
-        ...
-
-
 class Gateway:
     """The gateways of one account.
 
@@ -46,6 +33,7 @@ class Gateway:
         project_id: The account's project.
         credential: Proves who asks.
         door: Hears of refusals; None: nobody does.
+        product: ``apig`` or ``roma``, whose paths differ.
     """
 
     def __init__(
@@ -56,6 +44,7 @@ class Gateway:
         project_id: str,
         credential: Credential,
         door: Door | None = None,
+        product: str = "apig",
     ) -> None:
         self._http = http
         self._endpoint = endpoint.rstrip("/")
@@ -63,6 +52,7 @@ class Gateway:
         self.project_id = project_id
         self._credential = credential
         self._door = door
+        self._product = product
 
     async def apply(
         self, action: Action, target: Target, api_ids: Sequence[str]
@@ -72,22 +62,23 @@ class Gateway:
         Returns:
             What came back; status 0 when no whole answer did.
         """
-        path = plugin_path(target, project_id=self.project_id, action=action)
+        path = plugin_path(
+            target, project_id=self.project_id, action=action, product=self._product
+        )
         body = plugin_body(target.env_id, api_ids)
         answer = await self._send(METHODS[action], path, body=body)
-        if not isinstance(answer, Reply):
-            answer = read_reply(answer.status, answer.headers, answer.body)
-        return self._hear(answer)
+        if isinstance(answer, Reply):
+            return answer
+        return self._hear(read_reply(answer.status, answer.headers, answer.body))
 
     async def page(self, wanted: ListPath, offset: int) -> Page:
         """Read the page of a list that begins at an offset."""
-        url = wanted.url(offset, project_id=self.project_id)
+        url = wanted.url(offset, project_id=self.project_id, product=self._product)
         answer = await self._send("GET", url)
         if isinstance(answer, Reply):
             return Page(answer)
         page = wanted.read(answer.status, answer.headers, answer.body)
-        self._hear(page.reply)
-        return page
+        return replace(page, reply=self._hear(page.reply))
 
     async def greet(self) -> Answer | Reply:
         """Ask for nothing, without the credential: is anybody there?
@@ -95,9 +86,16 @@ class Gateway:
         Returns:
             The answer, whatever it says; a ``Reply`` of status 0: there was none.
         """
-        return await self._exchange("GET", "/", headers={})
+        try:
+            return await self._http.send("GET", f"{self._endpoint}/", headers={})
+        except (NotSent, AnswerLost) as error:
+            return _lost(error)
 
     def _hear(self, reply: Reply) -> Reply:
+        remark = remark_on(reply, self._credential.skew_s)
+        if remark:
+            message = scrub(f"{reply.message} ({remark})")
+            reply = replace(reply, message=message)
         if self._door is not None:
             self._door.answered(reply)
         return reply
@@ -109,25 +107,24 @@ class Gateway:
         if self._door is not None and self._door.refusal is not None:
             return self._door.refusal
         signable = Signable(method, self._host, path, self.project_id, body=body or b"")
-        headers = {
-            "Content-Type": signable.content_type,
-            **self._credential.headers(signable),
-        }
-        return await self._exchange(method, path, headers=headers, body=body)
-
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes | None = None,
-    ) -> Answer | Reply:
+        again = self._door.again if self._door is not None else nullcontext
         try:
-            return await self._http.send(
-                method, self._endpoint + path, headers=headers, body=body
+            return await ask(
+                self._credential,
+                self._http,
+                signable,
+                endpoint=self._endpoint,
+                turn=again,
             )
-        except NotSent as error:
-            return Reply(0, OurCode.NOT_REACHED, scrub(str(error)), left=False)
-        except AnswerLost as error:
-            return Reply(0, OurCode.ANSWER_LOST, scrub(str(error)))
+        except CredentialUnavailable as error:
+            code = error.code or OurCode.NOT_REACHED
+            return self._hear(Reply(error.status, code, scrub(str(error)), left=False))
+        except (NotSent, AnswerLost) as error:
+            return _lost(error)
+
+
+def _lost(error: NotSent | AnswerLost) -> Reply:
+    """Return what stands for an answer that never came."""
+    if isinstance(error, NotSent):
+        return Reply(0, OurCode.NOT_REACHED, scrub(str(error)), left=False)
+    return Reply(0, OurCode.ANSWER_LOST, scrub(str(error)))

@@ -1,21 +1,34 @@
 """Where credentials are looked for: the first that is found is used.
 
 For the account ``default``: a token in the environment, a command, the vendor's SDK
-variables, Terraform's, the SDK's profile, KooCLI's configuration. Any other account
-names its source. Source: apig-contract 4.5.
+variables, Terraform's, the SDK's profile, KooCLI's configuration, and at last, where
+this machine says that it is an instance of the cloud, its metadata service. Any other
+account names its source. Source: apig-contract 4.5.
 """
 
 import configparser
 import json
+import math
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import anyio
+
+from bulkbind.auth.clock import ServerClock
+from bulkbind.auth.iam import NOWHERE, Iam, Login, login_credential, read_time
 from bulkbind.auth.keys import Key
-from bulkbind.auth.token import Credential, Token, check_text
-from bulkbind.errors import CredentialsMissing
+from bulkbind.auth.metadata import (
+    MACHINE,
+    METADATA_ADDRESS,
+    is_instance,
+    metadata_credential,
+)
+from bulkbind.auth.renewing import Fetched, Renewing
+from bulkbind.auth.token import Credential, Sender, Token, check_text
+from bulkbind.errors import CredentialsMissing, CredentialUnavailable
 from bulkbind.model import DEFAULT_ACCOUNT, Secret
 
 #: Where a token for the account ``default`` is read from.
@@ -24,13 +37,21 @@ TOKEN_VARIABLE = "BULKBIND_TOKEN"  # noqa: S105 - a name
 #: Seconds that a credential command may take.
 COMMAND_TIMEOUT_S = 30.0
 
+#: Seconds before its end in which what a command printed is replaced.
+_COMMAND_EARLY_S = 300.0
+
 #: Variables of an access key: id, secret, security token, project.
 _SDK = ("_AK", "_SK", "_SECURITY_TOKEN", "_PROJECT_ID")
+_USER = ("USER_NAME", "USER_PASSWORD", "DOMAIN_NAME")
+_TERRAFORM_USER = tuple(f"HW_{end}" for end in _USER)
 _TERRAFORM = ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN", "")
 
 
 class Texts(NamedTuple):
-    """A credential as it was found; a token, or a key."""
+    """A credential as it was found; a token, a key, or a user; no text: the instance's.
+
+    A user's name and password may hold any character: they travel in a body.
+    """
 
     label: str
     token: str = ""
@@ -38,6 +59,17 @@ class Texts(NamedTuple):
     secret: str = ""
     security_token: str = ""
     project_id: str = ""
+    user: str = ""
+    password: str = ""
+    domain: str = ""
+    expires_at: str = ""
+
+    def __repr__(self) -> str:
+        return f"Texts({self.label})"
+
+
+#: The keys that the instance's metadata service gives.
+_INSTANCE = Texts("metadata")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,36 +81,69 @@ class Finder:
     now: Callable[[], float]
     """Seconds since the epoch, as the gateways' clocks have them."""
 
+    machine: Path = MACHINE
+    """Where the kernel says what machine this is."""
+    metadata: str = METADATA_ADDRESS
+    """The instance's metadata service; no setting changes it."""
+
     def find(
-        self, account: str, *, source: str = "", command: Sequence[str] = ()
+        self,
+        account: str,
+        *,
+        source: str = "",
+        command: Sequence[str] = (),
+        iam: Iam = NOWHERE,
     ) -> Credential:
         """Find an account's credential.
 
         Args:
             account: Its name; the environment serves ``default`` only.
-            source: ``env:PREFIX_`` or ``profile:SECTION``; empty: not named.
+            source: ``env:PREFIX_``, ``profile:SECTION`` or ``metadata``; empty: not
+                named.
             command: Prints the credential; empty: none does.
+            iam: Where a user signs in.
 
         Raises:
             CredentialsMissing: There is none, or it cannot be used.
         """
         texts = self._find(account, source, command)
-        for text in texts[1:]:
-            check_text(text, label=texts.label)
-        if texts.token:
-            return Token(
-                Secret(texts.token), label=texts.label, project_id=texts.project_id
-            )
-        return Key(
-            texts.access,
-            Secret(texts.secret),
-            security_token=Secret(texts.security_token),
-            label=texts.label,
-            now=self.now,
-            project_id=texts.project_id,
+        clock = ServerClock(self.now)
+        if texts == _INSTANCE:
+            return metadata_credential(self.metadata, clock=clock)
+        if texts.user:
+            login = Login(texts.user, Secret(texts.password), texts.domain)
+            return login_credential(login, iam, label=texts.label, clock=clock)
+        found = _lasting(texts, clock)
+        if not texts.label.startswith("command:"):
+            return found.proof
+        return self._renewing(found, lambda: self._command(account, command), clock)
+
+    def _renewing(
+        self, first: "_Lasting", again: Callable[[], Texts], clock: ServerClock
+    ) -> Renewing:
+        """Return a credential for which a command is run again when it must be."""
+
+        async def fetch(http: Sender, project_id: str) -> Fetched:  # noqa: ARG001
+            try:
+                texts = await anyio.to_thread.run_sync(again)
+                found = _lasting(texts, clock)
+            except CredentialsMissing as error:
+                raise CredentialUnavailable(str(error)) from None
+            return Fetched(found.proof, found.expires_at)
+
+        return Renewing(
+            fetch,
+            label=first.proof.label,
+            identity=first.proof.identity,
+            clock=clock,
+            early_s=_COMMAND_EARLY_S,
+            held=Fetched(first.proof, first.expires_at),
+            project_id=first.proof.project_id,
         )
 
     def _find(self, account: str, source: str, command: Sequence[str]) -> Texts:
+        if source == _INSTANCE.label:
+            return _INSTANCE
         if source.startswith("env:"):
             return self._prefixed(account, source.removeprefix("env:"))
         if source.startswith("profile:"):
@@ -90,8 +155,9 @@ class Finder:
             message = (
                 f"no credential for account {account!r}: {TOKEN_VARIABLE} is not set"
                 " (a token with project scope), nor HUAWEICLOUD_SDK_AK and _SK, nor"
-                " HW_ACCESS_KEY and HW_SECRET_KEY, and there is no credential_command"
-                " and no profile; or try `--endpoint sandbox`"
+                " HW_ACCESS_KEY and HW_SECRET_KEY, nor HW_USER_NAME and"
+                " HW_USER_PASSWORD, there is no credential_command and no profile, and"
+                " this is no instance of the cloud; or try `--endpoint sandbox`"
             )
             raise CredentialsMissing(message)
         return found
@@ -104,9 +170,12 @@ class Finder:
         sdk = tuple(f"HUAWEICLOUD_SDK{end}" for end in _SDK)
         for names in (sdk, _TERRAFORM):
             yield from self._key(names)
+        yield from self._user(_TERRAFORM_USER)
         if self._profile_path().is_file():
             yield self._profile(account, "basic")
         yield from self._koocli()
+        if is_instance(self.machine):
+            yield _INSTANCE
 
     def _key(self, names: Sequence[str]) -> Iterator[Texts]:
         """Yield an access key from variables, if they are set."""
@@ -121,15 +190,33 @@ class Finder:
             message = f"{there} is set, and {gone} is not; set both, or neither"
             raise CredentialsMissing(message)
 
+    def _user(self, names: Sequence[str]) -> Iterator[Texts]:
+        """Yield who signs in, if the variables are set."""
+        user, password, domain = (self.environ.get(name, "") for name in names)
+        if not user and not password:
+            return
+        for name, value in zip(names, (user, password, domain), strict=True):
+            if not value:
+                message = (
+                    f"{name} is not set; to sign in takes {', '.join(names)} (the"
+                    " account's name)"
+                )
+                raise CredentialsMissing(message)
+        label = f"env:{names[0]}"
+        yield Texts(label, user=user, password=password, domain=domain)
+
     def _prefixed(self, account: str, prefix: str) -> Texts:
         if token := self.environ.get(f"{prefix}TOKEN", "").strip():
             return Texts(f"env:{prefix}TOKEN", token=token)
         names = tuple(f"{prefix.removesuffix('_')}{end}" for end in _SDK)
         for found in self._key(names):
             return found
+        users = tuple(f"{prefix}{end}" for end in _USER)
+        for found in self._user(users):
+            return found
         message = (
             f"no credential for account {account!r}: neither {prefix}TOKEN is set, nor"
-            f" {names[0]} and {names[1]}"
+            f" {names[0]} and {names[1]}, nor {users[0]} and {users[1]}"
         )
         raise CredentialsMissing(message)
 
@@ -147,8 +234,8 @@ class Finder:
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             message = (
                 f"credential_command of account {account!r} gives no credential"
-                f" ({_why(error)}); it must print a token, or JSON with token, or with"
-                " ak and sk"
+                f" ({_why(error)}); it must print a token, or JSON with token, with ak"
+                " and sk, or with user, password and domain"
             )
             raise CredentialsMissing(message) from None
 
@@ -202,6 +289,39 @@ class Finder:
             )
 
 
+class _Lasting(NamedTuple):
+    """A token or key, and until when it is good."""
+
+    proof: Token | Key
+    expires_at: float
+
+
+def _lasting(texts: Texts, clock: ServerClock) -> _Lasting:
+    """Make a token or a key of what was found.
+
+    Raises:
+        CredentialsMissing: It cannot be one.
+    """
+    for text in (texts.token, texts.access, texts.secret, texts.security_token):
+        check_text(text, label=texts.label)
+    check_text(texts.project_id, label=texts.label)
+    expires_at = read_time(texts.expires_at) if texts.expires_at else math.inf
+    if texts.token:
+        token = Token(
+            Secret(texts.token), label=texts.label, project_id=texts.project_id
+        )
+        return _Lasting(token, expires_at)
+    key = Key(
+        texts.access,
+        Secret(texts.secret),
+        security_token=Secret(texts.security_token),
+        label=texts.label,
+        clock=clock,
+        project_id=texts.project_id,
+    )
+    return _Lasting(key, expires_at)
+
+
 def read_credential(text: str, *, label: str) -> Texts:
     """Read what a credential command printed: a token, or JSON.
 
@@ -215,14 +335,22 @@ def read_credential(text: str, *, label: str) -> Texts:
             raise ValueError(message)
         return Texts(label, token=text)
     document = json.loads(text)
-    names = ("token", "ak", "sk", "security_token", "project_id")
+    names = (
+        *("token", "ak", "sk", "security_token", "project_id"),
+        *("user", "password", "domain", "expires_at"),
+    )
     values = [document.get(name) or "" for name in names]
     if not all(isinstance(value, str) for value in values):
         message = "its values are not text"
         raise ValueError(message)
     found = Texts(label, *values)
-    if not found.token and not (found.access and found.secret):
-        message = "it printed neither token nor ak and sk"
+    if found.expires_at:
+        read_time(found.expires_at)
+    whole = found.token or (found.access and found.secret)
+    if not whole and not (found.user and found.password and found.domain):
+        message = (
+            "it printed neither token nor ak and sk, nor user, password and domain"
+        )
         raise ValueError(message)
     return found
 

@@ -2,10 +2,26 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from bulkbind.errors import CredentialsMissing
+from bulkbind.http import Answer
 from bulkbind.model import Secret
+
+
+class Sender(Protocol):
+    """What is needed of ``http``."""
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Answer:
+        """Send one request; raise ``NotSent`` or ``AnswerLost``."""
+        ...
 
 
 class Signable(NamedTuple):
@@ -19,6 +35,24 @@ class Signable(NamedTuple):
     project_id: str
     body: bytes = b""
     content_type: str = "application/json"
+
+
+class Proof(Protocol):
+    """Proves who asks, for as long as it is valid."""
+
+    @property
+    def identity(self) -> str:
+        """Names it, and does not show it."""
+        ...
+
+    @property
+    def is_dated(self) -> bool:
+        """True: it signs with the time, and is refused where that is wrong."""
+        ...
+
+    def headers(self, request: Signable) -> Mapping[str, str]:
+        """Return the headers that prove who asks; their values are secret."""
+        ...
 
 
 class Credential(Protocol):
@@ -39,8 +73,35 @@ class Credential(Protocol):
         """The project that came with it; empty: none did."""
         ...
 
-    def headers(self, request: Signable) -> Mapping[str, str]:
-        """Return the headers that prove who asks; their values are secret."""
+    @property
+    def skew_s(self) -> float:
+        """How far the other side's clock is ahead, in seconds; 0: not known."""
+        ...
+
+    async def proof(self, http: Sender, *, project_id: str) -> Proof:
+        """Return what signs now.
+
+        Args:
+            http: Fetches it, where it must be fetched.
+            project_id: What it must be good for; empty: the region's project.
+
+        Raises:
+            CredentialUnavailable: It cannot be had.
+        """
+        ...
+
+    async def renewed(
+        self, refused: Proof, http: Sender, *, project_id: str
+    ) -> Proof | None:
+        """Return another proof in place of one that was refused; None: there is none.
+
+        Raises:
+            CredentialUnavailable: It cannot be had.
+        """
+        ...
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """Learn the other side's time from an answer's headers."""
         ...
 
 
@@ -49,6 +110,9 @@ class Token:
 
     Source: APIG, Authentication: Token-based.
     """
+
+    skew_s = 0.0
+    is_dated = False
 
     def __init__(self, secret: Secret, *, label: str, project_id: str = "") -> None:
         self._secret = secret
@@ -59,6 +123,16 @@ class Token:
     def headers(self, request: Signable) -> Mapping[str, str]:  # noqa: ARG002
         """Return the header that carries the token."""
         return {"X-Auth-Token": self._secret.reveal()}
+
+    async def proof(self, http: Sender, *, project_id: str) -> Self:  # noqa: ARG002
+        """Return itself."""
+        return self
+
+    async def renewed(self, refused: Proof, http: Sender, *, project_id: str) -> None:
+        """Return nothing: whoever gave the token must give another."""
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """Ignore the time: nothing is signed."""
 
     def __repr__(self) -> str:
         return f"Token({self.label})"

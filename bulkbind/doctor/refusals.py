@@ -6,26 +6,7 @@ Source: API signing guide, FAQ; apig-contract 3.2, 4.1 and 4.4.
 """
 
 from bulkbind.model import Reply
-from bulkbind.retry import advise, canonical
-
-_BY_WORDS = {
-    "reach the limit": (
-        "the access key is locked, for five minutes after five wrong signatures:"
-        " correct the secret key first, then wait"
-    ),
-    "verify aksk signature": (
-        "the secret key is not this access key's, or this machine's clock is wrong"
-    ),
-    "get secretkey failed": (
-        "there is no such access key (any more), or it is a temporary one and its"
-        " security token is missing or over"
-    ),
-    "decrypt token fail": (
-        "the token is cut short, or of another region: get one from the identity"
-        " service of the endpoint's region"
-    ),
-    "token expires": "the token is over (it lasts 24 hours): get a new one",
-}
+from bulkbind.retry import advise, canonical, remark_on
 
 _SCOPE = (
     "the token is not scoped to a project: ask for one with scope.project"
@@ -45,9 +26,7 @@ _BY_CODE = {
 
 def mend_credential(reply: Reply) -> str:
     """Return what to do about a credential that a reply refuses; never empty."""
-    text = reply.message.lower()
-    for words, remedy in _BY_WORDS.items():
-        if words in text:
-            return remedy
+    if remark := remark_on(reply, skew_s=0.0):
+        return remark
     code = canonical(reply.code)
     return _BY_CODE.get(code) or advise(code) or "check the credential"

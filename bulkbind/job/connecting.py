@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import anyio
 
-from bulkbind.auth import Credential, Finder, Token
+from bulkbind.auth import Credential, Finder, Iam, Token
 from bulkbind.door import Door
 from bulkbind.errors import SettingsError
 from bulkbind.gateway import Gateway
@@ -79,7 +79,10 @@ def find_credentials(
             None
             if account.endpoint == SANDBOX
             else finder.find(
-                name, source=account.credential, command=account.credential_command
+                name,
+                source=account.credential,
+                command=account.credential_command,
+                iam=Iam(account.iam_endpoint, account.region),
             )
         )
     return found
@@ -228,6 +231,7 @@ def _way(
 
     One ring per endpoint and project, shared with this host's other processes.
     """
+    sandboxed = credential is None and means.sandbox is not None
     if credential is None and means.sandbox is not None:
         endpoint, credential = means.sandbox.url, means.sandbox.credential
         where, project_id = str(means.state.path), project_id or SANDBOX_PROJECT
@@ -245,5 +249,6 @@ def _way(
         project_id=project_id,
         credential=credential,
         door=door,
+        product="apig" if sandboxed else account.product,
     )
     return gateway, door

@@ -15,6 +15,7 @@ import anyio
 from bulkbind.errors import CredentialsRejected, SettingsError
 from bulkbind.job.connecting import connect, find_credentials
 from bulkbind.job.folders import StateFolder
+from bulkbind.job.projects import settle_projects
 from bulkbind.job.reading import Surroundings, read_tools
 from bulkbind.job.sheet import Sheet, format_of, sheet_at
 from bulkbind.job.walking import manifest_of
@@ -24,7 +25,7 @@ from bulkbind.model import ID_COLUMNS, NAMED, Lane
 from bulkbind.report.choose import Only
 from bulkbind.report.table import csv_line
 from bulkbind.run import Halt
-from bulkbind.settings import SANDBOX, SANDBOX_PROJECT, JobSettings
+from bulkbind.settings import JobSettings
 from bulkbind.wire import KnownGateway, KnownPlugin
 
 #: Columns of each export; those behind the ids are for people.
@@ -104,7 +105,10 @@ async def export_manifest(
     _check(wish)
     credentials = find_credentials(settings, around.environ)
     named = list(_named_gateways(settings)) if settings.manifest else []
-    projects = _projects(settings, named)
+    told = _told(settings, named)
+    projects = await settle_projects(
+        settings, told, told=told, credentials=credentials, environ=around.environ
+    )
     state.prepare()
     done, halt = Harvested(), Halt()
     misses = Misses(halt)
@@ -163,32 +167,14 @@ def _named_gateways(settings: JobSettings) -> Iterator[tuple[str, str, str]]:
             yield row.account, row.project_id, row.instance_id
 
 
-def _projects(
+def _told(
     settings: JobSettings, named: Iterable[tuple[str, str, str]]
 ) -> dict[str, str]:
-    """Return the project of each account that is read.
-
-    Raises:
-        SettingsError: An account's is not known.
-    """
+    """Return the accounts that are read, with the projects that their rows say."""
     told: dict[str, str] = {}
     for account, project_id, _ in named:
         told[account] = told.get(account) or project_id
-    if not settings.manifest:
-        told = dict.fromkeys(settings.accounts, "")
-    problems = []
-    for name in told:
-        known = settings.accounts[name]
-        standing_in = SANDBOX_PROJECT if known.endpoint == SANDBOX else ""
-        told[name] = known.project_id or told[name] or standing_in
-        if not told[name]:
-            problems.append(
-                f"account {name!r}: no project_id; give it in [account] or with"
-                " --project-id"
-            )
-    if problems:
-        raise SettingsError(problems)
-    return told
+    return told if settings.manifest else dict.fromkeys(settings.accounts, "")
 
 
 def _place(

@@ -19,6 +19,7 @@ from bulkbind.auth import Credential
 from bulkbind.errors import CredentialsRejected
 from bulkbind.job.connecting import Connections, connect
 from bulkbind.job.folders import StateFolder
+from bulkbind.job.projects import settle_projects
 from bulkbind.job.reading import Surroundings, read_tools
 from bulkbind.job.walking import gateway_of
 from bulkbind.live import (
@@ -250,6 +251,18 @@ class Reader:
     """As ``Pictures`` takes it."""
     opens: Callable[..., AbstractAsyncContextManager[Connections]] = connect
     """Opens what is read with, as ``connect`` does; a simulator has wires of its own."""
+
+    async def projects(
+        self, settings: JobSettings, names: Iterable[str], *, told: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the project of each account, as ``settle_projects`` does."""
+        return await settle_projects(
+            settings,
+            names,
+            told=told,
+            credentials=self.credentials,
+            environ=self.around.environ,
+        )
 
     async def resolve(
         self,

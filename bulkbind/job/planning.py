@@ -19,14 +19,13 @@ from bulkbind.job.facts import (
 )
 from bulkbind.job.folders import RunFolder, drafting
 from bulkbind.job.judging import Drawn, Found, Reader, is_to_be_sent, records_of
+from bulkbind.job.projects import settle_projects
 from bulkbind.job.walking import Walked, refuse, walk
 from bulkbind.ledger import SqliteLedger
 from bulkbind.manifest import Manifest
 from bulkbind.model import Batch, Lane, PlanTotals, Settled, Target
 from bulkbind.plan import Fate, Judged, OnReplace, Planner, What
 from bulkbind.settings import (
-    SANDBOX,
-    SANDBOX_PROJECT,
     JobSettings,
     installed_version,
 )
@@ -153,7 +152,7 @@ async def _draw(
     manifest, planner = walked.manifest, walked.planner
     judge = reader if reader is not None and settings.live else None
     is_bound_for = to_be_sent or judge is not None
-    projects = _projects(settings, planner, reader) if is_bound_for else {}
+    projects = await _projects(settings, planner, reader) if is_bound_for else {}
     counter = _Counting()
     found = None
     ledger = SqliteLedger.create(run.ledger, tool=f"bulkbind {installed_version()}")
@@ -221,9 +220,9 @@ async def _walk(
         )
         raise SettingsError([problem])
     if walked.asked and reader is not None:
-        names = await reader.resolve(
-            settings, walked.asked, projects=walked.planner.projects
-        )
+        asked = dict.fromkeys(one.account for one in walked.asked)
+        projects = await reader.projects(settings, asked, told=walked.planner.projects)
+        names = await reader.resolve(settings, walked.asked, projects=projects)
         walked = walk(settings, run, progress=progress, names=names)
     refuse(settings, walked)
     return walked
@@ -292,34 +291,20 @@ def _settled(fate: Fate, many: int) -> Settled:
             return Settled(failed=many)
 
 
-def _projects(
+async def _projects(
     settings: JobSettings, planner: Planner, reader: Reader | None
 ) -> dict[str, str]:
-    """See that every account has a project; the sandbox takes any.
+    """See that every account that has rows has a project.
 
     Raises:
         SettingsError: No project is known for an account.
     """
-    credentials = reader.credentials if reader is not None else {}
-    found: dict[str, str] = {}
-    for name in dict.fromkeys(account for account, _, _ in planner.gateways()):
-        account, credential = settings.accounts[name], credentials.get(name)
-        found[name] = (
-            account.project_id
-            or planner.projects.get(name, "")
-            or (credential.project_id if credential is not None else "")
-            or (SANDBOX_PROJECT if account.endpoint == SANDBOX else "")
-        )
-    lacking = sorted(name for name, project_id in found.items() if not project_id)
-    if lacking:
-        raise SettingsError(
-            [
-                f"account {name!r}: no project_id; give it in [account], with"
-                " --project-id or in a project_id column"
-                for name in lacking
-            ]
-        )
-    return found
+    names = dict.fromkeys(account for account, _, _ in planner.gateways())
+    if reader is not None:
+        return await reader.projects(settings, names, told=planner.projects)
+    return await settle_projects(
+        settings, names, told=planner.projects, credentials={}, environ={}
+    )
 
 
 class _Counting:

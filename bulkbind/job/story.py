@@ -133,7 +133,7 @@ async def run_job(
                 run_id=draft.final.name,
                 now=around.now(),
                 progress=options.progress,
-                reader=_reader(settings, state, around),
+                reader=Reader(credentials=credentials, state=state, around=around),
             )
             _expect(plan.digest, options.expect)
             refuse_replacements(settings, plan)

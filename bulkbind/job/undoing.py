@@ -82,19 +82,23 @@ async def undo_run(
         RefusedForSafety: What was there before is not known of any row.
     """
     settings = undo_settings(undone.facts(), change)
+    reader = Reader(
+        credentials=find_credentials(settings, around.environ),
+        state=state,
+        around=around,
+        looks_behind=True,
+    )
     if options.dry_run:
         with tempfile.TemporaryDirectory(prefix="bulkbind-") as name:
             folder = Path(name)
-            plan = await _draw(undone, folder, "", settings, state, around, options)
+            plan = await _draw(undone, folder, "", settings, reader, options)
         return Undone(plan=plan, outcome=None)
     with working_on(settings.name, state=state, around=around):
         state.sweep()
         draft = state.new_run(now=around.now())
         run_id, hold = draft.final.name, None
         try:
-            plan = await _draw(
-                undone, draft.draft, run_id, settings, state, around, options
-            )
+            plan = await _draw(undone, draft.draft, run_id, settings, reader, options)
             if not plan.rows:
                 return Undone(plan=plan, outcome=None)
             if options.hold:
@@ -111,7 +115,7 @@ async def undo_run(
             run=run,
             settings=settings,
             command="undo",
-            credentials=find_credentials(settings, around.environ),
+            credentials=reader.credentials,
             state=state,
             looks_anew=True,
         )
@@ -143,17 +147,10 @@ async def _draw(
     folder: Path,
     run_id: str,
     settings: JobSettings,
-    state: StateFolder,
-    around: Surroundings,
+    reader: Reader,
     options: UndoOptions,
 ) -> Restoration:
     """Plan the undo in a folder, and see that there is something to go by."""
-    reader = Reader(
-        credentials=find_credentials(settings, around.environ),
-        state=state,
-        around=around,
-        looks_behind=True,
-    )
     with drafting(folder):
         plan = await draw_undo(
             undone,

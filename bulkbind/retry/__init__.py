@@ -12,6 +12,7 @@ from bulkbind.retry.judge import cause_of as cause_of
 from bulkbind.retry.judge import classify as classify
 from bulkbind.retry.judge import explained as explained
 from bulkbind.retry.judge import refuses_credential as refuses_credential
+from bulkbind.retry.remarks import remark_on as remark_on
 from bulkbind.retry.table import OUR_CODES as OUR_CODES
 from bulkbind.retry.table import RULES as RULES
 from bulkbind.retry.table import Rule as Rule

@@ -19,9 +19,13 @@ _TOO_LARGE = 413
 
 
 def canonical(code: str) -> str:
-    """Spell a front-gateway code one way: ``APIG.0308`` is ``APIGW.0308``."""
+    """Spell a front-gateway code one way: ``APIG.0308`` is ``APIGW.0308``.
+
+    ROMA Connect spells it ``APIC.0308``. Source: apig-contract 3 and 6.
+    """
     family, _, number = code.partition(".")
-    return f"APIGW.{number}" if family == "APIG" and number[:1] == "0" else code
+    is_front = family in {"APIG", "APIC"} and number[:1] == "0"
+    return f"APIGW.{number}" if is_front else code
 
 
 def classify(reply: Reply) -> Scope:

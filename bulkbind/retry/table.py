@@ -13,8 +13,13 @@ class Rule(NamedTuple):
     advice: str
 
 
-_TOKEN = "get a new token and resume"  # noqa: S105 - advice
-_RIGHTS = "grant the credential apig:plugin:bindApi, then resume"
+_RENEW = (
+    "get a new token and resume; given user and password, bulkbind renews it by itself"
+)
+_RIGHTS = (
+    "grant the credential apig:plugin:bindApi, and instance:get, api:get and plugin:get"
+    " that it depends on; then resume"
+)
 _LATER = "nothing to do: bulkbind tries again"
 
 
@@ -117,7 +122,7 @@ RULES: dict[str, Rule] = {
     ),
     **_rules(
         Scope.ACCOUNT,
-        "no right to do this",
+        "a right is missing",
         _RIGHTS,
         "APIG.1005",
         "APIG.1020",
@@ -129,22 +134,41 @@ RULES: dict[str, Rule] = {
         "APIGW.0101",
         "APIGW.0607",
     ),
-    **_rules(
+    "APIG.1000": Rule(
         Scope.ACCOUNT,
-        "the token is missing, wrong or expired",
-        _TOKEN,
-        "APIG.1000",
-        "APIG.1001",
-        "APIG.1002",
-        "APIGW.0307",
+        "no token came with the request",
+        "give a credential that is not empty, and see that no proxy drops headers",
+    ),
+    "APIG.1001": Rule(
+        Scope.ACCOUNT,
+        "the token has expired",
+        _RENEW,
+    ),
+    "APIG.1002": Rule(
+        Scope.ACCOUNT,
+        "the token is wrong, or cannot be read",
+        "copy the whole token (the X-Subject-Token header of the identity service), or"
+        " get a new one, then resume",
+    ),
+    "APIGW.0307": Rule(
+        Scope.ACCOUNT,
+        "the token has expired, or is of another region",
+        f"get it from the identity service of the endpoint's region; {_RENEW}",
     ),
     **_rules(
         Scope.ACCOUNT,
-        "the token has the wrong scope",
-        "get a token with project scope, then resume",
+        "the token has no project scope",
+        "get a token whose scope is the region's project (not a domain's, and not"
+        " unscoped), then resume",
         "APIG.1003",
         "APIG.1007",
         "APIG.1009",
+    ),
+    "APIGW.0310": Rule(
+        Scope.ACCOUNT,
+        "the project cannot be used",
+        "check project_id: it must be one of the endpoint's region and not frozen; left"
+        " out, it is looked up",
     ),
     **_rules(
         Scope.ACCOUNT,
@@ -153,17 +177,22 @@ RULES: dict[str, Rule] = {
         "APIG.1011",
         "APIG.1012",
         "APIG.1013",
-        "APIGW.0310",
     ),
     **_rules(
         Scope.ACCOUNT,
         "the credential is refused",
-        "check the credential; wrong keys tried five times are locked for five minutes",
+        "check key, secret and security token; five failures lock a key for five"
+        " minutes",
         "APIGW.0301",
-        "APIGW.0302",
         "APIGW.0303",
-        "APIGW.0304",
         "APIGW.0305",
+    ),
+    **_rules(
+        Scope.ACCOUNT,
+        "this user, address or region is not let in",
+        "ask who set the access control of the account or of the service endpoint",
+        "APIGW.0302",
+        "APIGW.0304",
         "APIGW.0306",
         "APIGW.0401",
         "APIGW.0402",
@@ -299,17 +328,31 @@ OUR_CODES: dict[str, Rule] = {
         "nobody looked what was bound before, so it cannot be put back",
         "bind what should be there by a run of its own",
     ),
+    OurCode.SIGN_IN_REFUSED: Rule(
+        Scope.ACCOUNT,
+        "the identity service refuses the credential",
+        "check user, password and account (domain) name, or the key, and the region;"
+        " five wrong passwords lock the user",
+    ),
+    OurCode.PROJECT_UNKNOWN: Rule(
+        Scope.ACCOUNT,
+        "the region's project cannot be found",
+        "give project_id in [account]; the console shows it under My Credentials",
+    ),
+    OurCode.NO_INSTANCE_KEY: Rule(
+        Scope.ACCOUNT,
+        "the instance's metadata service gives no key",
+        "give the instance an agency that may bind plug-ins, or another credential",
+    ),
 }
-
-_NO_GOOD = frozenset(
-    {
-        "the token is missing, wrong or expired",
-        "the token has the wrong scope",
-        "the credential is refused",
-    }
-)
 
 #: Codes that refuse the credential itself.
 CREDENTIAL_CODES = frozenset(
-    code for code, rule in RULES.items() if rule.meaning in _NO_GOOD
+    {
+        *("APIG.1000", "APIG.1001", "APIG.1002", "APIG.1003", "APIG.1007"),
+        *("APIG.1009", "APIGW.0301", "APIGW.0302", "APIGW.0303", "APIGW.0304"),
+        *("APIGW.0305", "APIGW.0306", "APIGW.0307", "APIGW.0401", "APIGW.0402"),
+        *("APIGW.0801", "APIGW.0802"),
+        *(OurCode.SIGN_IN_REFUSED, OurCode.PROJECT_UNKNOWN, OurCode.NO_INSTANCE_KEY),
+    }
 )

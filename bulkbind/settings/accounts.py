@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from bulkbind.errors import SettingsError
 from bulkbind.model import DEFAULT_ACCOUNT
-from bulkbind.settings.regions import endpoint_of
+from bulkbind.settings.regions import endpoint_of, iam_endpoint_of, region_of
 from bulkbind.settings.values import SANDBOX, AccountSettings
 
 if TYPE_CHECKING:
@@ -45,8 +45,11 @@ def accounts_of(
 def _faults(name: str, account: "Account") -> list[str]:
     where = f"account {name!r}"
     problems = []
-    if account.endpoint and account.region:
-        problems.append(f"{where}: endpoint and region both say where it is; give one")
+    if account.endpoint and account.region and not account.iam_endpoint:
+        problems.append(
+            f"{where}: endpoint and region both say where it is; give one (a region"
+            " beside endpoint and iam_endpoint names the project)"
+        )
     if account.credential and account.credential_command:
         problems.append(
             f"{where}: credential and credential_command both say where its credential"
@@ -69,12 +72,14 @@ def _account(
     if not own and account.region:
         own = endpoint_of(account.region, product=account.product)
     given = endpoint if endpoint == SANDBOX or name == DEFAULT_ACCOUNT else ""
+    region = region_of(given) if given else account.region or region_of(own)
     return AccountSettings(
         name=name,
         endpoint=given or own,
         project_id=account.project_id,
-        region=account.region,
+        region=region,
         product=account.product,
+        iam_endpoint=account.iam_endpoint or (region and iam_endpoint_of(region)),
         ca_file=base / account.ca_file if account.ca_file else None,
         proxy=account.proxy,
         credential=account.credential,

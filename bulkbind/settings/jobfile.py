@@ -89,6 +89,10 @@ def _shown(url: str) -> str:
     return repr(f"{scheme}{mark}***@{host}" if at and before else url)
 
 
+def _check_iam(value: str) -> str:
+    return "" if value == SANDBOX else _check_endpoint(value)
+
+
 def _check_proxy(value: str) -> str:
     if not value:
         return value
@@ -100,10 +104,13 @@ def _check_proxy(value: str) -> str:
 
 
 def _check_credential(value: str) -> str:
-    if value and not re.fullmatch(r"env:[A-Z][A-Z0-9_]*_|profile:[\w.-]+", value):
+    if value and not re.fullmatch(
+        r"env:[A-Z][A-Z0-9_]*_|profile:[\w.-]+|metadata", value
+    ):
         message = (
             'write "env:PREFIX_" for PREFIX_TOKEN or PREFIX_AK and'
-            ' PREFIX_SK, or "profile:SECTION"; a secret itself never stands here'
+            ' PREFIX_SK, "profile:SECTION", or "metadata" for the keys of this instance;'
+            " a secret itself never stands here"
         )
         raise ValueError(message)
     return value
@@ -164,6 +171,7 @@ class Account(_Section):
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,64}$")] = ""
     project_id: Identifier = ""
     product: Literal["apig", "roma"] = "apig"
+    iam_endpoint: Annotated[str, AfterValidator(_check_iam)] = ""
     ca_file: str = ""
     proxy: Annotated[str, AfterValidator(_check_proxy)] = ""
     credential: Annotated[str, AfterValidator(_check_credential)] = ""

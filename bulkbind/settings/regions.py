@@ -3,6 +3,8 @@
 Source: the vendor's SDK 3.1.219, ``apig_region.py``; apig-contract 4.6 and 6 (ROMA).
 """
 
+import re
+
 #: Regions whose hosts do not end like the others'.
 _DOMAINS = {"eu-west-101": "myhuaweicloud.eu"}
 
@@ -31,6 +33,14 @@ def endpoint_of(region: str, *, product: str = "apig") -> str:
         product: ``apig`` or ``roma``.
     """
     return f"https://{product}.{region}.{_DOMAINS.get(region, _DOMAIN)}"
+
+
+def region_of(endpoint: str) -> str:
+    """Return the region of one of the vendor's own endpoints; of any other nothing."""
+    found = re.fullmatch(
+        r"https://(?:apig|roma)\.([a-z0-9-]+)\.myhuaweicloud\.(?:com|eu)", endpoint
+    )
+    return found[1] if found else ""
 
 
 def iam_endpoint_of(region: str) -> str:

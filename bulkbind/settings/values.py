@@ -64,13 +64,15 @@ class AccountSettings:
     """Empty: only the endpoint is known."""
     product: str = "apig"
     """``apig`` or ``roma``."""
+    iam_endpoint: str = ""
+    """Scheme and host of the identity service; empty: not known."""
     ca_file: Path | None = None
     """Certificates to trust beside the system's."""
     proxy: str = ""
     """URL; empty: none is used, whatever the environment says."""
     credential: str = ""
-    """Where its credential comes from: ``env:PREFIX_``, ``profile:SECTION``; empty:
-    looked for, which only the account ``default`` may."""
+    """Where its credential comes from: ``env:PREFIX_``, ``profile:SECTION``,
+    ``metadata``; empty: looked for, which only the account ``default`` may."""
     credential_command: tuple[str, ...] = ()
     """Prints a credential; run without a shell."""
     rate: tuple[int, float] | None = None

@@ -34,6 +34,7 @@ from bulkbind.wire.masks import Masks as Masks
 from bulkbind.wire.plugin import METHODS as METHODS
 from bulkbind.wire.plugin import plugin_body as plugin_body
 from bulkbind.wire.plugin import plugin_path as plugin_path
+from bulkbind.wire.plugin import read_refusal as read_refusal
 from bulkbind.wire.plugin import read_reply as read_reply
 from bulkbind.wire.text import MAX_TEXT as MAX_TEXT
 from bulkbind.wire.text import scrub as scrub

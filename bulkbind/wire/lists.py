@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from bulkbind.model import OurCode, Reply
-from bulkbind.wire.plugin import UNREADABLE, read_refusal
+from bulkbind.wire.plugin import UNREADABLE, instances_path, read_refusal
 from bulkbind.wire.text import scrub
 
 #: Items asked for in one page: the most there can be.
@@ -169,11 +169,11 @@ class ListPath:
     query: Mapping[str, str]
     read: ReadPage
 
-    def url(self, offset: int, *, project_id: str) -> str:
+    def url(self, offset: int, *, project_id: str, product: str = "apig") -> str:
         """Return path and query of the page that begins at an offset."""
-        project = quote(project_id, safe="")
+        instances = instances_path(project_id, product=product)
         query = urlencode({**self.query, "limit": PAGE, "offset": offset})
-        return f"/v2/{project}/apigw/instances{self.path}?{query}"
+        return f"{instances}{self.path}?{query}"
 
 
 def attached_list(instance_id: str, plugin_id: str, *, env_id: str) -> ListPath:

@@ -11,6 +11,9 @@ from bulkbind.wire.text import scrub
 
 METHODS = {Action.ATTACH: "POST", Action.DETACH: "PUT"}
 
+#: What a product's paths have behind the project.
+_SEGMENTS = {"apig": "apigw", "roma": "apic"}
+
 _CREATED = 201
 _MULTIPLE_CHOICES = 300
 
@@ -73,15 +76,31 @@ _REFUSED = msgspec.json.Decoder(_Refused)
 _ENCODER = msgspec.json.Encoder()
 
 
-def plugin_path(target: Target, *, project_id: str, action: Action) -> str:
+def instances_path(project_id: str, *, product: str = "apig") -> str:
+    """Return the path of a project's gateways, percent-encoded.
+
+    Args:
+        project_id: The project.
+        product: ``apig`` or ``roma``; all that differs is one segment.
+
+    Source:
+        APIG and ROMA Connect, API reference: URI; apig-contract 6.
+    """
+    return f"/v2/{quote(project_id, safe='')}/{_SEGMENTS[product]}/instances"
+
+
+def plugin_path(
+    target: Target, *, project_id: str, action: Action, product: str = "apig"
+) -> str:
     """Return the path of an attach or detach request, percent-encoded.
 
     Source:
         APIG, AttachApiToPlugin and DetachApiFromPlugin: URI.
     """
-    parts = (project_id, target.instance_id, target.plugin_id)
-    project, instance, plugin = (quote(part, safe="") for part in parts)
-    return f"/v2/{project}/apigw/instances/{instance}/plugins/{plugin}/{action}"
+    instances = instances_path(project_id, product=product)
+    parts = (target.instance_id, target.plugin_id)
+    instance, plugin = (quote(part, safe="") for part in parts)
+    return f"{instances}/{instance}/plugins/{plugin}/{action}"
 
 
 def plugin_body(env_id: str, api_ids: Sequence[str]) -> bytes:

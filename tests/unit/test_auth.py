@@ -6,8 +6,10 @@ import sys
 import pytest
 
 from bulkbind.auth import Finder, Key, Signable, Token
+from bulkbind.auth.chain import read_credential
 from bulkbind.errors import CredentialsMissing
 from bulkbind.model import Secret
+from tests.cloud import Gate
 
 REQUEST = Signable("GET", "apig.x.com", "/v2/pro", "pro")
 SDK = {"HUAWEICLOUD_SDK_AK": "AK", "HUAWEICLOUD_SDK_SK": "SK"}
@@ -19,7 +21,9 @@ def find(tmp_path):
     """Look in an environment and an empty home."""
 
     def look(environ=None, *, account="default", **how):
-        finder = Finder(environ=environ or {}, home=tmp_path, now=lambda: 0.0)
+        finder = Finder(
+            environ=environ or {}, home=tmp_path, now=lambda: 0.0, machine=tmp_path
+        )
         return finder.find(account, **how)
 
     return look
@@ -170,10 +174,10 @@ def test_a_profile_that_says_nothing_is_a_fault(find, tmp_path, text):
         ('{"ak": "AK", "sk": "SK", "security_token": "ST"}', Key),
     ],
 )
-def test_a_command_prints_a_credential(find, text, kind):
+async def test_a_command_prints_a_credential(find, text, kind):
     found = find(account="payments", command=printing(text))
 
-    assert isinstance(found, kind)
+    assert isinstance(await found.proof(Gate(), project_id="pro"), kind)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +188,7 @@ def test_a_command_prints_a_credential(find, text, kind):
         (printing('{"ak": "hunter2"}'), "neither token nor ak and sk"),
         (printing('{"ak": 5, "sk": "hunter2"}'), "not text"),
         (printing('{"hunter2'), "cannot be read"),
+        (printing('{"token": "hunter2", "expires_at": "soon"}'), "no time"),
         ((sys.executable, "-c", "raise SystemExit(3)"), "ended with 3"),
         (("/nowhere/at/all",), "No such file"),
     ],
@@ -193,6 +198,55 @@ def test_a_command_that_gives_none_says_why_and_not_what_it_printed(find, comman
         find(account="payments", command=command)
 
     assert "hunter2" not in str(refused.value)
+
+
+def counting(folder, **more):
+    """A command that prints another token each time it is run."""
+    code = (
+        "import json, pathlib, sys; made = pathlib.Path(sys.argv[1]);"
+        "made.write_text(made.read_text() + 'x' if made.exists() else 'x');"
+        "token = f'token-{len(made.read_text())}';"
+        f"print(json.dumps({{'token': token, **{more!r}}}))"
+    )
+    return (sys.executable, "-c", code, str(folder / "count"))
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "shown"),
+    [
+        ("1970-01-01T00:10:00.000000Z", ["token-1", "token-1", "token-1"]),
+        ("1970-01-01T00:04:00.000000Z", ["token-2", "token-2", "token-2"]),
+    ],
+)
+async def test_a_command_is_run_again_before_what_it_printed_expires(
+    find, tmp_path, expires_at, shown
+):
+    command = counting(tmp_path, expires_at=expires_at, project_id="pro")
+    found = find(account="payments", command=command)
+
+    proofs = [await found.proof(Gate(), project_id="pro") for _ in shown]
+
+    assert [one.headers(REQUEST)["X-Auth-Token"] for one in proofs] == shown
+    assert found.project_id == "pro"
+
+
+async def test_a_command_is_run_again_once_for_a_401(find, tmp_path):
+    found = find(account="payments", command=counting(tmp_path))
+    first = await found.proof(Gate(), project_id="pro")
+
+    second = await found.renewed(first, Gate(), project_id="pro")
+
+    assert second.headers(REQUEST) == {"X-Auth-Token": "token-2"}
+    assert await found.renewed(first, Gate(), project_id="pro") is second
+    assert await found.renewed(second, Gate(), project_id="pro") is None
+    assert await found.renewed(first, Gate(), project_id="pro") is None
+
+
+async def test_a_command_that_prints_the_refused_again_renews_nothing(find):
+    found = find(account="payments", command=printing("same"))
+    first = await found.proof(Gate(), project_id="pro")
+
+    assert await found.renewed(first, Gate(), project_id="pro") is None
 
 
 # --- nothing is shown -----------------------------------------------------------------
@@ -205,6 +259,10 @@ def test_a_credential_never_shows_its_secret(find, show):
 
     assert show(token) == "Token(env:X)"
     assert show(key) == "Key(env:HUAWEICLOUD_SDK_AK)"
+
+
+def test_what_was_found_shows_no_secret_in_a_traceback():
+    assert repr(read_credential("hunter2", label="command:x")) == "Texts(command:x)"
 
 
 def test_a_key_signs_every_request(find):

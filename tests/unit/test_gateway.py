@@ -9,7 +9,7 @@ from bulkbind.errors import AnswerLost, BulkbindError, NotSent
 from bulkbind.gateway import Gateway
 from bulkbind.http import Answer
 from bulkbind.model import Action, OurCode, Reply, Secret, Target
-from bulkbind.wire import apis_list, attached_list
+from bulkbind.wire import apis_list, attached_list, gateways_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +75,29 @@ async def test_attach_posts_once_to_the_plugin_of_the_accounts_project():
             {"Content-Type": "application/json", "X-Auth-Token": "t"},
             b'{"env_id":"env","api_ids":["a","b"]}',
         )
+    ]
+
+
+async def test_roma_connect_differs_by_one_segment_of_every_path():
+    wire = Wire(TAKEN)
+    roma = Gateway(
+        wire,
+        endpoint="https://roma.x.com",
+        project_id="pro",
+        credential=Token(Secret("t"), label="test"),
+        product="roma",
+    )
+    await roma.apply(Action.ATTACH, TARGET, ["a"])
+    await roma.apply(Action.DETACH, TARGET, ["a"])
+    await roma.page(ATTACHED, 0)
+    await roma.page(gateways_list(), 0)
+
+    paths = [url.removeprefix("https://roma.x.com") for _, url, _, _ in wire.sent]
+    assert [path.partition("?")[0] for path in paths] == [
+        "/v2/pro/apic/instances/gw/plugins/plug/attach",
+        "/v2/pro/apic/instances/gw/plugins/plug/detach",
+        "/v2/pro/apic/instances/gw/plugins/plug/attached-apis",
+        "/v2/pro/apic/instances",
     ]
 
 

@@ -125,3 +125,50 @@ def test_a_region_of_the_command_line_replaces_the_endpoint(load):
     )
 
     assert job.accounts["default"].endpoint.startswith("https://apig.eu-west-0.")
+
+
+# --- the identity service -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "iam"),
+    [
+        (
+            'region = "cn-north-4"',
+            "cn-north-4",
+            "https://iam.cn-north-4.myhuaweicloud.com",
+        ),
+        (
+            'endpoint = "https://roma.eu-west-101.myhuaweicloud.eu"',
+            *("eu-west-101", "https://iam.eu-west-101.myhuaweicloud.eu"),
+        ),
+        ('endpoint = "https://apig.example.com"', "", ""),
+        ('endpoint = "https://apig.cn-north-4.myhuaweicloud.com.evil.org"', "", ""),
+        (
+            'endpoint = "https://a.x.com"\niam_endpoint = "https://i.x.com"\nregion = "r"',
+            *("r", "https://i.x.com"),
+        ),
+    ],
+)
+def test_where_an_account_signs_in(load, text, region, iam):
+    account = load(f"[account]\n{text}\n").accounts["default"]
+
+    assert (account.region, account.iam_endpoint) == (region, iam)
+
+
+def test_another_endpoint_on_the_command_line_takes_the_region_away(load):
+    job = load('[account]\nregion = "cn-north-4"\n', endpoint="https://apig.x.com")
+
+    assert job.accounts["default"].region == ""
+    assert job.accounts["default"].iam_endpoint == ""
+
+
+def test_an_identity_service_is_spoken_to_by_https_only(load):
+    with pytest.raises(SettingsError, match="only https"):
+        load('[account]\nregion = "r"\niam_endpoint = "http://iam.x.com"\n')
+
+
+def test_the_instances_own_keys_may_be_named(load):
+    job = load('[accounts.pay]\nregion = "r"\ncredential = "metadata"\n')
+
+    assert job.accounts["pay"].credential == "metadata"
