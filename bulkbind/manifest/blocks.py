@@ -52,17 +52,18 @@ class BlockMaker:
         """Yield the rows of some lines, in order."""
         text = plain.text.removesuffix("\n")
         columns, odd = self._columns(text)
-        numbers = self._numbers(columns)
+        numbers = self._numbers(columns) if columns else []
         if None in numbers:
             odd.update(at for at, number in enumerate(numbers) if number is None)
+        if len(odd) * _FEW > len(numbers):
+            for line, record in enumerate(text.split("\n"), plain.line):
+                if record and (self._delimiter in record or not record.isspace()):
+                    yield from self._singly(line, record)
+            return
         api_ids = columns[self._layout.ids[-1]]
         packed, not_hex = pack_ids(api_ids)
         odd.update(not_hex)
         lines = text.split("\n") if odd else []
-        if len(odd) * _FEW > len(numbers):
-            for at, record in enumerate(lines):
-                yield from self._singly(plain.line + at, record)
-            return
         carried = self._carried(columns)
         start = 0
         for at in (*sorted(odd), len(numbers)):
@@ -82,18 +83,23 @@ class BlockMaker:
             start = at + 1
 
     def _columns(self, text: str) -> tuple[list[list[str]], set[int]]:
-        """Return the columns, and which lines have not the cells they should."""
+        """Return the columns, and which lines have not the cells they should.
+
+        No columns: it is too many of them.
+        """
         columns = self._split(text)
         if columns is not None:
             return columns, set()
         lines = text.split("\n")
         ends = self._layout.width - 1
-        odd = {
-            at for at, line in enumerate(lines) if line.count(self._delimiter) != ends
-        }
+        counts = [line.count(self._delimiter) for line in lines]
+        odd = {at for at, count in enumerate(counts) if count != ends}
+        if len(odd) * _FEW > len(lines):
+            return [], odd
         blank = self._delimiter * ends
-        full = [blank if at in odd else line for at, line in enumerate(lines)]
-        return self._split("\n".join(full)) or [], odd
+        for at in odd:
+            lines[at] = blank
+        return self._split("\n".join(lines)) or [], odd
 
     def _split(self, text: str) -> list[list[str]] | None:
         """Split all lines at once; None: not all have the cells they should.

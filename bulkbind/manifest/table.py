@@ -39,28 +39,23 @@ class Feed:
         self._again: list[str] = []
         self._lines: list[str] = []
         self._at = 0
-        self._end = ""
-        self.count = 0
-        """Lines that were handed out."""
+        self._is_plain = False
+        self._before = 0
+        """Lines of earlier pieces, less those that were put back."""
+        self._flow = self._handed()
 
     def __iter__(self) -> Iterator[str]:
-        return self
+        return self._flow
 
-    def __next__(self) -> str:
-        self.count += 1
-        if self._again:
-            return self._again.pop()
-        while self._at == len(self._lines):
-            piece, self._piece = self._piece or next(self._pieces), None
-            self._lines, self._at = piece.lines(), 0
-            self._end = "\n" if piece.is_plain else ""
-        self._at += 1
-        return self._lines[self._at - 1] + self._end
+    @property
+    def count(self) -> int:
+        """Lines that were handed out."""
+        return self._before + self._at
 
     def put_back(self, lines: list[str]) -> None:
         """Hand lines out again, before all others."""
         self._again += reversed(lines)
-        self.count -= len(lines)
+        self._before -= len(lines)
 
     @property
     def is_plain(self) -> bool:
@@ -72,7 +67,7 @@ class Feed:
         if self._again:
             return False
         if self._at < len(self._lines):
-            return bool(self._end)
+            return self._is_plain
         if self._piece is None:
             self._piece = next(self._pieces, None)
         return self._piece is not None and self._piece.is_plain
@@ -80,13 +75,29 @@ class Feed:
     def plain(self) -> str:
         """Hand out what is left of a piece that needs no csv module."""
         if self._at < len(self._lines):
-            text = "\n".join(self._lines[self._at :]) + "\n"
-            self._lines, self._at = [], 0
-        else:
-            text = self._piece.text if self._piece is not None else ""
-            self._piece = None
-        self.count += text.count("\n") + (not text.endswith("\n"))
+            text = "".join(self._lines[self._at :])
+            self._at = len(self._lines)
+            return text
+        text = self._piece.text if self._piece is not None else ""
+        self._piece = None
+        self._before += text.count("\n") + (not text.endswith("\n"))
         return text
+
+    def _handed(self) -> Iterator[str]:
+        while True:
+            if self._again:
+                self._before += 1
+                yield self._again.pop()
+            elif self._at < len(self._lines):
+                self._at += 1
+                yield self._lines[self._at - 1]
+            else:
+                piece, self._piece = self._piece or next(self._pieces, None), None
+                if piece is None:
+                    return
+                self._before += len(self._lines)
+                self._lines, self._at = piece.lines(), 0
+                self._is_plain = piece.is_plain
 
 
 def table_of(
@@ -120,7 +131,8 @@ class _Head:
     """The first lines, which are read more than once."""
 
     def __init__(self, feed: Feed) -> None:
-        self._lines = feed
+        self._feed = feed
+        self._lines = iter(feed)
         self._seen: list[str] = []
         self._size = 0
 
@@ -141,13 +153,15 @@ class _Head:
         """
         yield from self._seen
         while self._size <= LINE_CAP and (line := next(self._lines, "")):
+            if not self._seen and line.isspace():
+                continue  # before the header: no delimiter makes a record of it
             self._seen.append(line)
             self._size += len(line)
             yield line
 
     def put_back(self) -> None:
         """Let the lines be read by others."""
-        self._lines.put_back(self._seen)
+        self._feed.put_back(self._seen)
 
 
 def _find_delimiter(head: _Head, count_known: Callable[[list[str]], int]) -> str:

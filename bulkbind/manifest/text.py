@@ -59,11 +59,8 @@ class Piece:
         self.text = text
 
     def lines(self) -> list[str]:
-        """Return the lines; those of a plain piece without their ends."""
-        if not self.is_plain:
-            return _split(self.text)
-        lines = self.text.split("\n")
-        return lines if lines[-1] else lines[:-1]
+        """Return the lines, with their ends."""
+        return _split(self.text)
 
 
 class Lines:
@@ -128,10 +125,9 @@ class Lines:
 
 
 def flat(pieces: Iterator[Piece]) -> Iterator[str]:
-    """Yield the lines of pieces one by one, each with an end."""
+    """Yield the lines of pieces one by one."""
     for piece in pieces:
-        lines = piece.lines()
-        yield from [line + "\n" for line in lines] if piece.is_plain else lines
+        yield from piece.lines()
 
 
 def with_lf(texts: Iterator[str]) -> Iterator[str]:

@@ -24,6 +24,7 @@ HEADERS = [
     "instance_id,plugin_id,plugin_type,env_id,api_id",
     "api_id,owner,plugin_id,instance_id,env_id",
     "env_id;api_id;plugin_id;instance_id;note;account",
+    "env_id\tapi_id\tplugin_id\tinstance_id\tnote",
 ]
 IDS = [hex_id(name) for name in "abcdefgh"]
 cells = st.one_of(
@@ -39,7 +40,7 @@ ends = st.sampled_from(["\n", "\n", "\r\n", "\r"])
 @st.composite
 def tables(draw_from):
     header = draw_from(st.sampled_from(HEADERS))
-    delimiter = ";" if ";" in header else ","
+    delimiter = next(mark for mark in "\t;," if mark in header)
     width = header.count(delimiter) + 1
     end = draw_from(ends)
     sound = st.lists(st.sampled_from(IDS), min_size=width, max_size=width)
