@@ -23,7 +23,7 @@ from bulkbind.plan.rules import Claim
 PARTITIONS = 64
 
 #: Bytes of claims kept in memory before they are written out.
-BOUND = 64 * 1024 * 1024
+BOUND = 32 * 1024 * 1024
 
 #: group, target, whether ids are odd, claims.
 _CHUNK = struct.Struct("<iiBq")
