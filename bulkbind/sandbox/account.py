@@ -91,7 +91,9 @@ class Account:
         return next((one for one in known if (one.name, one.domain) == wanted), None)
 
     def project(self, *, project_id: str = "", name: str = "") -> Project | None:
-        """Find a project by its id, or else by its name."""
+        """Find a project by its id, its name or both; None: there is none."""
+        if not project_id and not name:
+            return None
         if not self.projects:
             own = made_id("project", name)
             return Project(project_id or own, name, self.region or name)
