@@ -26,7 +26,8 @@ class Front:
     def application(self) -> web.Application:
         """Build the application that serves this sandbox."""
         application = web.Application(client_max_size=MAX_BODY)
-        application.router.add_route("*", "/{path:.*}", self._handle)
+        any_path = r"/{path:[\s\S]*}"  # line ends, too
+        application.router.add_route("*", any_path, self._handle)
         return application
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
