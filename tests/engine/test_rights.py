@@ -7,12 +7,16 @@ from contextlib import contextmanager
 import pytest
 
 from bulkbind.sandbox import oracle
+from bulkbind.sandbox.rights import NEEDS
 from tests.factories import PROJECT, bindings, write_manifest
 
-ENOUGH = (
-    *("apig:plugin:bindApi", "apig:instance:get", "apig:api:get", "apig:plugin:get"),
-    *("apig:plugin:listBoundApi", "apig:api:list", "apig:plugin:list"),
-    *("apig:env:list", "apig:instance:list", "apig:group:list"),
+#: The least that a run needs which looks first: attach, and the reads before it.
+ENOUGH = sorted(
+    {
+        action
+        for name in ("attach_apis", "attached_apis", "plugins", "envs", "apis")
+        for action in NEEDS[name]
+    }
 )
 ROWS = bindings(12, gateways=3)
 
@@ -45,10 +49,11 @@ def served(folder, tmp_path, *, actions, tagged):
         server.communicate(timeout=10)
 
 
-def run(bulkbind, url):
+def run(bulkbind, url, *more):
     return bulkbind(
         *("run", "apis.csv", "--endpoint", url, "--project-id", PROJECT),
         *("--rate", "unlimited", "--set", "retry.max_attempts=2"),
+        *more,
     )
 
 
@@ -59,7 +64,7 @@ def key(live, monkeypatch):
         monkeypatch.setenv(f"HUAWEICLOUD_SDK_{name}", value)
 
 
-@pytest.mark.parametrize("lacking", ["", "apig:plugin:bindApi", "apig:plugin:get"])
+@pytest.mark.parametrize("lacking", ["", *ENOUGH])
 def test_a_right_that_lacks_stops_the_run(bulkbind, folder, tmp_path, lacking):
     actions = [one for one in ENOUGH if one != lacking]
     tagged = {row.instance_id for row in ROWS}
@@ -69,6 +74,15 @@ def test_a_right_that_lacks_stops_the_run(bulkbind, folder, tmp_path, lacking):
     bound = list(oracle.bindings(tmp_path / "world.db"))
     assert (said.code == 0, len(bound)) == ((False, 0) if lacking else (True, 12))
     assert "APIG.1005" in said.out + said.err if lacking else "12  bound" in said.out
+
+
+def test_a_blind_run_needs_no_right_to_list(bulkbind, folder, tmp_path):
+    tagged = {row.instance_id for row in ROWS}
+    with served(folder, tmp_path, actions=NEEDS["attach_apis"], tagged=tagged) as url:
+        said = run(bulkbind, url, "--no-live", "--on-replace", "allow")
+
+    assert said.code == 0
+    assert len(list(oracle.bindings(tmp_path / "world.db"))) == 12
 
 
 def test_a_gateway_without_the_tag_is_out_of_reach(bulkbind, folder, tmp_path):

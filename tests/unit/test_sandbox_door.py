@@ -8,7 +8,7 @@ import pytest
 from bulkbind.auth.signing import authorization, sdk_date
 from bulkbind.sandbox import MemoryWorld, Request, SandboxOptions, Service
 from bulkbind.sandbox.account import AccessKey, Account, Grant, Project, User
-from bulkbind.sandbox.rights import NEEDS
+from bulkbind.sandbox.rights import ALIASES, NEEDS
 from bulkbind.sandbox.routes import CHANGES, READS
 from tests.contract.sandbox_clients import APIS, RELEASE, furnish
 
@@ -256,6 +256,14 @@ def test_an_operation_is_refused_unless_all_its_rights_are_there(name):
         assert door.code(*call(name)) == (403, "APIG.1005")
 
 
+def test_the_names_of_role_based_policies_are_the_same_rights():
+    assert set(ALIASES) == {action for needs in NEEDS.values() for action in needs}
+
+    for name, needs in NEEDS.items():
+        door = Door(grants=[Grant(tuple(ALIASES[action] for action in needs))])
+        assert door.ask(*call(name)).status in {200, 201, 204}
+
+
 def test_a_refused_attach_has_no_effect_and_keeps_no_gateway_busy():
     door = Door(grants=[Grant(("apig:*:get", "apig:plugin:listBoundApi"))])
 
@@ -275,7 +283,7 @@ def test_a_grant_with_tags_holds_only_where_the_gateway_has_them():
 
 
 def test_keys_and_users_have_rights_of_their_own():
-    reading = [Grant(("apig:env:list",))]
+    reading = [Grant(NEEDS["envs"])]
     door = Door(
         keys=[AccessKey("reader", "secret", grants=reading)],
         users=[User("reader", "secret", grants=reading), User("all", "secret")],
