@@ -70,16 +70,15 @@ def authorization(
 
 
 def _canonical_path(path: str) -> str:
-    """Encode each segment once; a slash ends it, in the signature only."""
-    parts = [quote(unquote(part), safe=_UNRESERVED) for part in path.split("/")]
-    joined = "/".join(parts)
-    return joined if joined.endswith("/") else joined + "/"
+    """Encode it once; a slash ends it, in the signature only."""
+    encoded = quote(unquote(path), safe=f"/{_UNRESERVED}")
+    return encoded if encoded.endswith("/") else f"{encoded}/"
 
 
 def _canonical_query(query: str) -> str:
-    pairs = parse_qsl(query, keep_blank_values=True)
-    encoded = sorted(
-        (quote(name, safe=_UNRESERVED), quote(value, safe=_UNRESERVED))
+    """Sort what it says, then encode it: ``:`` comes after ``0``, ``%3A`` would not."""
+    pairs = sorted(parse_qsl(query, keep_blank_values=True))
+    return "&".join(
+        f"{quote(name, safe=_UNRESERVED)}={quote(value, safe=_UNRESERVED)}"
         for name, value in pairs
     )
-    return "&".join(f"{name}={value}" for name, value in encoded)

@@ -44,6 +44,11 @@ from bulkbind.settings import Hint, SandboxSettings, parse_duration, parse_rate
     help="Whom a refusal names.",
 )
 @click.option("--seed", type=int, default=0, help="Which APIs and requests are hit.")
+@click.option(
+    "--account",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A TOML file: keys, users, projects, rights, tags.",
+)
 @options.state_dir
 def command(
     *,
@@ -60,11 +65,31 @@ def command(
     faults: str,
     hint: Hint,
     seed: int,
+    account: Path | None,
 ) -> int:
     """Serve a gateway on 127.0.0.1 until it is interrupted.
 
-    It accepts the token `sandbox`. What clients bind stays in the world's file.
-    """
+    It accepts the token `sandbox`, and the key pair `sandbox`, `sandbox`. What clients
+    bind stays in the world's file; /openapi.json describes what they can call.
+
+    What to put into the file of --account, all of it optional:
+
+    \b
+    region = "cn-north-4"
+    token_life_s = 86400
+    grants = [{ actions = ["apig:*:get"], tags = { team = "a" } }]  # of `sandbox`
+    [[projects]]
+    id = "..."
+    name = "cn-north-4"
+    [[keys]]            # and security_token, expires, grants
+    ak = "..."
+    sk = "..."
+    [[users]]           # and domain, grants
+    name = "..."
+    password = "..."
+    [tags.INSTANCE_ID]
+    team = "a"
+    """  # noqa: D301 - click reads the backspace
     try:
         settings = SandboxSettings(
             missing=missing,
@@ -85,6 +110,7 @@ def command(
         port=port,
         job=given.load() if source is not None else None,
         settings=settings,
+        account=account,
     )
     anyio.run(partial(serve, wish, ready=_say_ready))
     return 0

@@ -2,16 +2,17 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
 
+from bulkbind.errors import SettingsError
 from bulkbind.host import private_folder
 from bulkbind.job.connecting import sandbox_options
 from bulkbind.job.walking import manifest_of
 from bulkbind.model import Row
-from bulkbind.sandbox import Sandbox, fill
+from bulkbind.sandbox import Account, Sandbox, fill, parse_account
 from bulkbind.settings import JobSettings, SandboxSettings
 
 
@@ -25,6 +26,8 @@ class SandboxWish:
     job: JobSettings | None
     """Everything its manifest names exists; None: the world stays as it is."""
     settings: SandboxSettings
+    account: Path | None = None
+    """TOML: who is let in, and what they may do; None: everybody, everything."""
 
 
 async def serve(wish: SandboxWish, *, ready: Callable[[str], None]) -> None:
@@ -36,10 +39,13 @@ async def serve(wish: SandboxWish, *, ready: Callable[[str], None]) -> None:
 
     Raises:
         ManifestError: The manifest cannot be read.
+        SettingsError: The account's file cannot be used.
         StateError: The world's file cannot be used, or the port is taken.
     """
-    private_folder(wish.world.parent)
     options = sandbox_options(wish.settings, token="sandbox")  # noqa: S106
+    if wish.account is not None:
+        options = replace(options, account=_read_account(wish.account))
+    private_folder(wish.world.parent)
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with Sandbox(wish.world, options=options, port=wish.port) as sandbox:
             if wish.job is not None:
@@ -59,3 +65,14 @@ def _sound_rows(job: JobSettings) -> Iterator[Row]:
     for row in manifest_of(job).rows():
         if row.fault is None:
             yield row
+
+
+def _read_account(path: Path) -> Account:
+    try:
+        return parse_account(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"{path}: {error.strerror}; name a TOML file that can be read"
+        raise SettingsError([message]) from error
+    except ValueError as error:
+        message = f"{path}: {error}; `bulkbind sandbox --help` shows what may be in it"
+        raise SettingsError([message]) from error

@@ -6,6 +6,8 @@ pure, so that a simulator can use it without a socket, an event loop or a clock.
 """
 
 from bulkbind.sandbox import oracle
+from bulkbind.sandbox.account import Account
+from bulkbind.sandbox.accountfile import parse_account
 from bulkbind.sandbox.acts import Seen, Stage, change_seen, read_seen
 from bulkbind.sandbox.answers import Answer, Effect, Rules
 from bulkbind.sandbox.counters import Counters, Entry
@@ -21,6 +23,7 @@ from bulkbind.sandbox.weather import Ceiling, Outage, Slow, Weather, Where
 
 __all__ = [
     "SCENARIOS",
+    "Account",
     "Answer",
     "Ceiling",
     "Clock",
@@ -48,6 +51,7 @@ __all__ = [
     "fill",
     "make_plan",
     "oracle",
+    "parse_account",
     "parse_weather",
     "read_seen",
 ]

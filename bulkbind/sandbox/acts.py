@@ -20,6 +20,9 @@ from bulkbind.sandbox.world import World
 
 _CREATED, _REFUSED = 201, 400
 
+#: Codes of the front gateway: their answers carry the request's id.
+_FRONT = ("APIGW.", "APIC.0")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -105,7 +108,7 @@ def whole(answer: Answer | Page, *, request_id: str) -> Seen:
     if answer.body is not None:
         headers["Content-Type"] = "application/json"
         fields = dict(answer.body)
-        if str(fields.get("error_code", "")).startswith("APIGW."):
+        if str(fields.get("error_code", "")).startswith(_FRONT):
             fields["request_id"] = request_id
         body = msgspec.json.encode(fields)
     return Seen(

@@ -175,6 +175,59 @@ NO_TOKEN = refusal(
     "Incorrect IAM authentication information: x-auth-token not found",
 )
 WRONG_TOKEN = refusal(401, "APIG.1002", "Incorrect token or token resolution failed")
+NO_PROJECT = refusal(401, "APIG.1003", "The token carries no project information")
+NO_RIGHT = refusal(403, "APIG.1005", "No permissions to request this method")
+UPDATE_TOKEN = refusal(401, "APIGW.0307", "The token must be updated")
+PROJECT_UNAVAILABLE = refusal(403, "APIGW.0310", "The project is unavailable")
+NO_SIGNATURE = refusal(401, "APIGW.0305", "Incorrect authentication information")
+
+
+def _unproven(reason: str) -> Answer:
+    text = f"Incorrect IAM authentication information: {reason}"
+    return refusal(401, "APIGW.0301", text)
+
+
+WRONG_SECURITY_TOKEN = _unproven("decrypt token fail")
+KEY_LOCKED = _unproven("AK access failed to reach the limit,forbidden.")
+
+
+def unknown_key(access: str) -> Answer:
+    """Refuse an access key that does not exist. Source: FAQ-AUTH."""
+    return _unproven(f"Get secretKey failed,ak:{access},err:ak not exist")
+
+
+def wrong_signature(canonical: str) -> Answer:
+    """Refuse a signature, and show what should have been signed.
+
+    Source: trouble-roma, roma_08_1035: ``|`` stands for the ends of lines.
+    """
+    shown = canonical.encode("utf-8", "replace").decode().replace("\n", "|")
+    return _unproven(f"verify aksk signature fail, canonicalRequest:{shown}")
+
+
+def skewed(date: str, *, here: str) -> Answer:
+    """Refuse a request whose time is too far off.
+
+    Source: huaweicloud-sdk-java-v3 issue 44.
+    """
+    shown = date.encode("utf-8", "replace").decode()
+    return _unproven(
+        "calc aksk signature fail:signature expired,"
+        f" signature time:{shown},server time:{here}"
+    )
+
+
+def spoken_by(answer: Answer, *, product: str) -> Answer:
+    """Spell a front gateway's refusal as a product does.
+
+    Source: roma_08_1035: ROMA Connect says ``APIC.0301``.
+    """
+    fields = answer.body or {}
+    if product != "apic" or fields.get("error_code") != "APIGW.0301":
+        return answer
+    return replace(answer, body={**fields, "error_code": "APIC.0301"})
+
+
 TOO_LARGE = refusal(413, "APIGW.0201", "Request entity too large")
 IAM_UNAVAILABLE = refusal(503, "APIGW.0613", "The IAM service is unavailable")
 BACKEND_TIMEOUT = refusal(504, "APIGW.0201", "Backend timeout")

@@ -26,7 +26,8 @@ class Front:
     def application(self) -> web.Application:
         """Build the application that serves this sandbox."""
         application = web.Application(client_max_size=MAX_BODY)
-        application.router.add_route("*", "/{path:.*}", self._handle)
+        any_path = r"/{path:[\s\S]*}"  # line ends, too
+        application.router.add_route("*", any_path, self._handle)
         return application
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -35,7 +36,10 @@ class Front:
             request.rel_url.raw_path_qs,
             request.headers.get("X-Auth-Token", ""),
             uuid.uuid4().hex,
+            {name.lower(): value for name, value in request.headers.items()},
         )
+        if head.is_read_first:
+            head = head._replace(body=await _read(request))
         clock = self._clock
         visit = self._service.enter(head, now=clock.monotonic(), now_ns=clock.now_ns())
         seen = None
@@ -46,16 +50,18 @@ class Front:
         return await self._act_out(request, seen)
 
     async def _answer(self, request: web.Request, visit: Visit) -> Seen:
-        body = b""
+        body: bytes | None = b""
         if visit.is_change:
-            try:
-                body = await request.read()
-            except web.HTTPRequestEntityTooLarge:
+            body = await _read(request)
+            if body is None:
                 visit.refusal = answers.TOO_LARGE
         if visit.refusal is None:
             await self._clock.sleep(visit.wait_s)
         return self._service.answer(
-            visit, body=body, now=self._clock.monotonic(), now_ns=self._clock.now_ns()
+            visit,
+            body=body or b"",
+            now=self._clock.monotonic(),
+            now_ns=self._clock.now_ns(),
         )
 
     async def _act_out(self, request: web.Request, seen: Seen) -> web.StreamResponse:
@@ -80,6 +86,14 @@ class Front:
         await response.write(seen.body[half:])
         await response.write_eof()
         return response
+
+
+async def _read(request: web.Request) -> bytes | None:
+    """Read the body; None: it is larger than ``MAX_BODY``."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return None
 
 
 def _cut(request: web.Request, seen: Seen) -> None:

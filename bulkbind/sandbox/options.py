@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from bulkbind.sandbox.account import Account
 from bulkbind.sandbox.answers import Rules
 from bulkbind.sandbox.faults import Fault
 from bulkbind.sandbox.scenarios import parse_weather
@@ -39,6 +40,8 @@ class SandboxOptions:
     seed: int = 0
     token: str = "sandbox"  # noqa: S105 - documented, and worth nothing
     """Accepted in ``X-Auth-Token``, besides ``sandbox``."""
+    account: Account = field(default_factory=Account)
+    """Who is let in besides, and what they may do."""
     rules: Rules = field(default_factory=Rules)
 
     def whole_weather(self, *, kept: str = "") -> Weather:

@@ -26,10 +26,11 @@ def attach_id(number: int) -> str:
 
 def group_id(instance: Instance) -> str:
     """Make the id of the gateway's one API group."""
-    return _made_id("group", instance.instance_id)
+    return made_id("group", instance.instance_id)
 
 
-def _made_id(*key: str) -> str:
+def made_id(*key: str) -> str:
+    """Make the 32 hexadecimal digits that follow from a thing's names."""
     return hashlib.blake2b("\0".join(key).encode(), digest_size=16).hexdigest()
 
 
@@ -131,7 +132,7 @@ def _request(instance: Instance, item: Api) -> dict[str, Any]:
 
 def publish_id(item: Api, env: Env) -> str:
     """Make the id of a publication record."""
-    return _made_id("publish", env.env_id, item.api_id)
+    return made_id("publish", env.env_id, item.api_id)
 
 
 def api(instance: Instance, item: Api) -> dict[str, Any]:

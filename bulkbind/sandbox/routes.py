@@ -14,7 +14,10 @@ from bulkbind.sandbox.world import World
 ChangeRule = Callable[[World, state.Change], Answer]
 ReadRule = Callable[[World, lists.Ask], Answer]
 
-INSTANCES = "/v2/{project_id}/apigw/instances"
+#: Path segments: API Gateway's, and ROMA Connect's. Source: apig-contract.md 6.
+PRODUCTS = ("apigw", "apic")
+
+INSTANCES = "/v2/{project_id}/{product}/instances"
 INSTANCE = INSTANCES + "/{instance_id}"
 PLUGIN = INSTANCE + "/plugins/{plugin_id}"
 API = INSTANCE + "/apis/{api_id}"
@@ -48,7 +51,8 @@ class Route(NamedTuple):
 
     name: str
     path: Mapping[str, str]
-    """``project_id``, ``instance_id``, ``plugin_id``, ``api_id``; as far as named."""
+    """``project_id``, ``product``, ``instance_id``, ``plugin_id``, ``api_id``; as far
+    as named."""
     query: Mapping[str, str]
     """Of a parameter given twice, the first value."""
 
@@ -99,6 +103,8 @@ def find_route(method: str, target: str) -> Route | None:
 def _match(template: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:
     named: dict[str, str] = {}
     for wanted, part in zip(template, parts, strict=True):
+        if wanted == "{product}" and part not in PRODUCTS:
+            return None
         if wanted.startswith("{"):
             if not part:
                 return None

@@ -5,18 +5,22 @@ it on the wire; a simulator calls it directly, and sees the same.
 """
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from bulkbind.errors import StateError
-from bulkbind.sandbox import acts, answers, lists, state
+from bulkbind.sandbox import acts, answers, lists, openapi, rights, state
+from bulkbind.sandbox.access import Access
 from bulkbind.sandbox.acts import Seen, Stage
 from bulkbind.sandbox.answers import Answer
 from bulkbind.sandbox.counters import Counters, Entry, posted_ids
 from bulkbind.sandbox.faults import Fault, Turn, decide
+from bulkbind.sandbox.iam import Iam
 from bulkbind.sandbox.lag import Lag
 from bulkbind.sandbox.options import SandboxOptions
 from bulkbind.sandbox.routes import CHANGE_RULES, READ_RULES, Route, find_route
+from bulkbind.sandbox.signing import Sent
 from bulkbind.sandbox.throttle import SlidingWindow
 from bulkbind.sandbox.weather import Ceiling
 from bulkbind.sandbox.world import World
@@ -38,6 +42,16 @@ class Request(NamedTuple):
     """``X-Auth-Token``; empty: it had none."""
     request_id: str = ""
     """Of the answer; whoever calls makes it up."""
+    headers: Mapping[str, str] = {}
+    """By lower-cased name; of interest only without a token, for its signature."""
+    body: bytes | None = b""
+    """If ``is_read_first``; None: larger than ``MAX_BODY``."""
+
+    @property
+    def is_read_first(self) -> bool:
+        """Whether nobody can be let in before the body is there."""
+        has_signature = not self.token and "authorization" in self.headers
+        return has_signature or self.target.startswith("/v3/")
 
 
 #: Of a request that no fate is decided for.
@@ -93,7 +107,9 @@ class Service:
         self.journal: deque[Entry] = deque(maxlen=journal)
         self._seed = options.seed
         self._latency_s = options.latency_s
-        self._tokens = {TOKEN, options.token}
+        self._account = options.account
+        self._access = Access(options.account, tokens=frozenset({TOKEN, options.token}))
+        self._iam = Iam(options.account, access=self._access, seed=options.seed)
         self._started = started
         self._weather = options.whole_weather(kept=world.kept_weather())
         self._rules = replace(options.rules, page_limit=self._weather.page_limit)
@@ -138,25 +154,41 @@ class Service:
         return visit
 
     def _admit(self, request: Request, *, now: float, now_ns: int) -> Visit:
+        if request.body is None:
+            return Visit(request=request, name="too_large", refusal=answers.TOO_LARGE)
+        sent = Sent(request.method, request.target, request.headers, request.body)
         route = find_route(request.method, request.target)
         if route is None:
-            return Visit(request=request, name="no_route", refusal=answers.NO_ROUTE)
-        refusal = self._doubt(request.token, now=now)
-        if refusal is not None:
+            return self._serve_besides(request, sent, now_ns=now_ns)
+        caller = self._access.admit(request.token, sent, route.path, now_ns=now_ns)
+        refusal = caller if isinstance(caller, Answer) else self._doubt(request, now)
+        if refusal is not None or isinstance(caller, Answer):
             return Visit(request=request, name="unauthorized", refusal=refusal)
         refusal = self._throttle(route.path["project_id"], now=now, now_ns=now_ns)
         if refusal is not None:
             return Visit(request=request, name="throttled", refusal=refusal)
+        tags = self._account.tags.get(route.gateway, {})
+        if not rights.may(route.name, caller.grants, tags=tags):
+            return Visit(request=request, name="forbidden", refusal=answers.NO_RIGHT)
         return Visit(request=request, name=route.name, route=route)
 
-    def _doubt(self, token: str, *, now: float) -> Answer | None:
-        """Say what is wrong with a token; None: nothing."""
-        if not token:
-            return answers.NO_TOKEN
-        if token not in self._tokens:
-            return answers.WRONG_TOKEN
-        life_s = self._weather.token_life_s
-        if life_s and now - self._first_used.setdefault(token, now) >= life_s:
+    def _serve_besides(self, request: Request, sent: Sent, *, now_ns: int) -> Visit:
+        """Answer what is no call of a gateway: IAM, the description, or nothing."""
+        asked = self._iam.operation(request.method, request.target)
+        if asked is not None:
+            name, answer = asked
+            told = answer(request.token, sent, now_ns)
+        elif (request.method, request.target) == ("GET", openapi.TARGET):
+            name, told = "openapi", Answer(200, openapi.document())
+        else:
+            name, told = "no_route", answers.NO_ROUTE
+        return Visit(request=request, name=name, refusal=told)
+
+    def _doubt(self, request: Request, now: float) -> Answer | None:
+        """Say whether the weather has worn a token out."""
+        life_s, token = self._weather.token_life_s, request.token
+        is_old = now - self._first_used.setdefault(token, now) >= life_s
+        if token and life_s and is_old:
             self.counters.conditions["token_life"] += 1
             return answers.SESSION_EXPIRED
         return None

@@ -27,6 +27,7 @@ async def test_the_journal_remembers_changes_when_asked(start):
     )
     assert first.path == {
         "project_id": "project",
+        "product": "apigw",
         "instance_id": "gw",
         "plugin_id": "cors1",
     }
