@@ -231,7 +231,6 @@ def _way(
 
     One ring per endpoint and project, shared with this host's other processes.
     """
-    sandboxed = credential is None and means.sandbox is not None
     if credential is None and means.sandbox is not None:
         endpoint, credential = means.sandbox.url, means.sandbox.credential
         where, project_id = str(means.state.path), project_id or SANDBOX_PROJECT
@@ -249,6 +248,6 @@ def _way(
         project_id=project_id,
         credential=credential,
         door=door,
-        product="apig" if sandboxed else account.product,
+        product=account.product,
     )
     return gateway, door

@@ -8,6 +8,7 @@ nor absence.
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from bulkbind.model import Lane, OurCode, Reply, Scope
@@ -44,14 +45,24 @@ class Need(NamedTuple):
     """Source: APIG API reference, authorization information of each list."""
     without: str
     """What still works."""
+    depends: str = "apig:instance:get"
+    """Rights that it depends on."""
 
 
 _BLIND = "runs with --no-live, which bind without looking"
 
 PLUGINS = Need("apig:plugin:list", f"`export --apis`, and {_BLIND}")
 ENVS = Need("apig:environment:list", f"`export`, but for names, and {_BLIND}")
-APIS = Need("apig:api:list", "`verify` of a run, `export` without --apis")
-ATTACHED = Need("apig:plugin:listBoundApi", f"`export --apis`, and {_BLIND}")
+APIS = Need(
+    "apig:api:list",
+    "`verify` of a run, `export` without --apis",
+    "apig:instance:get and apig:apiGroup:get",
+)
+ATTACHED = Need(
+    "apig:plugin:listBoundApi",
+    f"`export --apis`, and {_BLIND}",
+    "apig:instance:get and apig:plugin:get",
+)
 GATEWAYS = Need("apig:instance:list", "`export JOB`, whose manifest names the gateways")
 
 #: Answers that say: no right to do this.
@@ -93,10 +104,22 @@ class ListUnread(Exception):
             return ""
         if self.need is not None and self.lacks_right:
             return (
-                f"the credential lacks {self.need.right}: grant it; without it these"
-                f" still work: {self.need.without}"
+                f"the credential lacks {self.need.right}, or {self.need.depends} that"
+                f" it depends on: grant them; without, these still work:"
+                f" {self.need.without}"
             )
         return advise(self.reply.code)
+
+    @property
+    def named_reply(self) -> Reply | None:
+        """The last answer, and which right is missing if one is."""
+        if self.reply is None or self.need is None or not self.lacks_right:
+            return self.reply
+        message = (
+            f"{self.reply.message} (it takes {self.need.right}, and"
+            f" {self.need.depends} that it depends on)"
+        )
+        return replace(self.reply, message=message)
 
     @property
     def text(self) -> str:

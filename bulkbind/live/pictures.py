@@ -51,7 +51,7 @@ class Pictures:
         try:
             return await self.take(target, api_ids, action=action)
         except ListUnread as unread:
-            return unread.reply
+            return unread.named_reply
 
     async def take(
         self, target: Target, api_ids: Sequence[str], *, action: Action

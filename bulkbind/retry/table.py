@@ -17,8 +17,9 @@ _RENEW = (
     "get a new token and resume; given user and password, bulkbind renews it by itself"
 )
 _RIGHTS = (
-    "grant the credential apig:plugin:bindApi, and instance:get, api:get and plugin:get"
-    " that it depends on; then resume"
+    "grant the right that the message names, or else apig:plugin:bindApi with"
+    " instance:get, api:get and plugin:get that it depends on (`bulkbind doctor` tries"
+    " those to read); then resume"
 )
 _LATER = "nothing to do: bulkbind tries again"
 

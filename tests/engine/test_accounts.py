@@ -7,7 +7,14 @@ import sys
 import pytest
 
 from bulkbind.sandbox import SandboxOptions
-from tests.factories import PROJECT, bindings, gateways, report_of, runs_in
+from tests.factories import (
+    PROJECT,
+    bindings,
+    gateways,
+    report_of,
+    runs_in,
+    write_manifest,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +154,25 @@ def test_a_project_may_come_with_the_credential(bulkbind, folder, state, two):
     assert said.code == 0
     assert one.bound == {row.bound for row in mine}
     assert {row["project_id"] for row in report_of(state)} == {PROJECT}
+
+
+def test_roma_connect_is_worked_by_its_own_paths(
+    bulkbind, folder, state, serve, remote, monkeypatch
+):
+    monkeypatch.setenv("BULKBIND_SAFETY_LIVE", "true")
+    monkeypatch.setenv("BULKBIND_SAFETY_ON_REPLACE", "stop")
+    rows = bindings(20, gateways=2)
+    manifest = write_manifest(folder / "apis.csv", rows)
+    roma = ("--set", "account.product=roma")
+
+    with serve(rows) as served:
+        said = bulkbind("run", manifest, *remote(served), *roma)
+        checked = bulkbind("verify", "latest")
+        bound = set(served.bound)
+        undone = bulkbind("undo", "latest", "--no-hold")
+
+        assert served.bound == set()
+        products = {seen.path["product"] for seen in served.journal}
+    assert said.code == checked.code == undone.code == 0, said.err
+    assert bound == {row.bound for row in rows}
+    assert products == {"apic"}

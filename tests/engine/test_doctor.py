@@ -367,7 +367,7 @@ def test_a_missing_right_is_named_with_what_works_without_it(
     assert (code, wrong["check"], wrong["of"]) == (1, "right", "account default")
     assert "APIG.1005" in wrong["found"]
     assert wrong["found"].endswith("(so on 1 gateway more)")
-    assert wrong["remedy"].startswith(f"the credential lacks {right}: grant it")
+    assert wrong["remedy"].startswith(f"the credential lacks {right}, or ")
     assert "still work" in wrong["remedy"]
     others = {found for _, found in of(checks, "right", grade="ok")}
     wanted = {f"{name}, on 2 gateways" for name in RIGHTS.values()}

@@ -12,7 +12,7 @@ CAUSES = {
     "wrong region": ("APIGW.0307", "of the endpoint's region"),
     "unscoped": ("APIG.1003", "scope is the region's project"),
     "wrong project": ("APIGW.0310", "check project_id"),
-    "missing right": ("APIG.1005", "grant the credential apig:plugin:bindApi"),
+    "missing right": ("APIG.1005", "grant the right that the message names"),
     "refused key": ("APIGW.0301", "five failures lock a key"),
     "access control": ("APIGW.0304", "access control"),
 }
