@@ -1,5 +1,7 @@
 """A token that is refused while six lanes work with it."""
 
+from bisect import bisect_left
+
 import anyio
 import pytest
 
@@ -95,3 +97,51 @@ def test_refused_for_good_each_lane_stops_and_a_resume_finishes(
     assert 1 <= stopped <= LANES
     assert resumed.code == 0
     assert served.bound == {row.bound for row in WANTED}
+
+
+# --- two accounts ---------------------------------------------------------------------
+
+#: Requests a second of each account.
+PACES = {"default": 40, "pay": 20}
+
+
+def windows(served):
+    """Return the most attaches that came within any second."""
+    times = [seen.at for seen in served.journal]
+    return max(bisect_left(times, at + 1) - place for place, at in enumerate(times))
+
+
+def test_one_accounts_revoked_key_leaves_the_other_its_work_and_each_its_pace(
+    bulkbind, folder, state, tmp_path, hour, monkeypatch
+):
+    mine, theirs = bindings(80), WANTED
+    monkeypatch.setenv("BULKBIND_TOKEN", FIRST)
+    monkeypatch.setenv("PAY_TOKEN", FIRST)
+    with (folder / "apis.csv").open("w") as file:
+        file.write("account,instance_id,plugin_id,plugin_type,env_id,api_id\n")
+        for account, rows in (("default", mine), ("pay", theirs)):
+            file.writelines(f"{account},{','.join(row[:5])}\n" for row in rows)
+    revoked = SandboxOptions(token=FIRST, weather=WEATHER)
+    with (
+        gateways(
+            tmp_path / "mine.db", mine, options=SandboxOptions(token=FIRST)
+        ) as one,
+        gateways(
+            tmp_path / "theirs.db", theirs, options=revoked, clock=hour.clock
+        ) as other,
+    ):
+        accounts = (
+            f'[account]\nendpoint = "{one.url}"\nproject_id = "{PROJECT}"\n'
+            f'rate = "{PACES["default"]}/s"\n'
+            f'[accounts.pay]\nendpoint = "{other.url}"\nproject_id = "{PROJECT}"\n'
+            f'credential = "env:PAY_"\nrate = "{PACES["pay"]}/s"\n'
+            "[plan]\nbatch_size = 2\n"
+        )
+        said = bulkbind("run", write_job(folder / "job.toml", accounts))
+
+        assert one.bound == {row.bound for row in mine}
+        assert 0 < len(other.bound) < len(theirs)
+        assert refused(other) <= LANES
+        assert windows(one) <= PACES["default"] + 1
+        assert windows(other) <= PACES["pay"] + 1
+    assert said.code == 3
