@@ -10,6 +10,7 @@ from bulkbind.manifest.faults import listed
 from bulkbind.manifest.header import Carried, layout_of, plain
 from bulkbind.manifest.kind import Kind, recognised
 from bulkbind.manifest.objects import ObjectReader
+from bulkbind.manifest.parquet import MAGIC, texts_of_parquet
 from bulkbind.manifest.rows import Record, RowMaker, filter_of, unguarded
 from bulkbind.manifest.shape import Shape, Source
 from bulkbind.manifest.source import CHUNK, Tap, opened
@@ -85,14 +86,19 @@ class Manifest:
         for number, source in enumerate(self._sources):
             maker = RowMaker(number, name=source.name, checker=checker, wanted=wanted)
             with opened(source, chunk_size=self._chunk_size) as tap:
-                yield from self._read(tap, source.name, maker, columns)
+                yield from self._read(tap, source, maker, columns)
                 tap.drain()
             self.files.append(SourceFile(source.name, tap.sha256, tap.size))
         self._refuse_unseen_filters(columns)
 
     def _read(
-        self, tap: Tap, name: str, maker: RowMaker, columns: Carried
+        self, tap: Tap, source: Source, maker: RowMaker, columns: Carried
     ) -> Iterator[Row | Block]:
+        name = source.name
+        if tap.begins_with(MAGIC):
+            texts = texts_of_parquet(source.path, name=name)
+            yield from self._read_table(texts, name, maker, columns)
+            return
         texts = texts_of(tap, name=name, encoding=self._shape.encoding)
         kind, texts = recognised(texts)
         if kind is Kind.TABLE:

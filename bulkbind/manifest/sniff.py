@@ -15,18 +15,10 @@ _DECOMPRESS = "decompress it first"
 _FOREIGN = (
     (b"PK\x03\x04", "it is an Excel workbook (.xlsx) or another zip archive", _SAVE),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "it is an old Excel workbook (.xls)", _SAVE),
-    (
-        b"PAR1",
-        "it is Parquet, which this version does not read yet",
-        "export it as CSV",
-    ),
     (b"%PDF-", "it is a PDF", "export the table behind it as CSV UTF-8"),
-    (
-        b"\x28\xb5\x2f\xfd",
-        "it is zstd, which this version does not read yet",
-        "decompress it first; the extra bulkbind[zstd] will come later",
-    ),
-    (b"\x1f\x8b", "it is gzip inside gzip", _DECOMPRESS),
+    (b"PAR1", "it is Parquet that was compressed once more", _DECOMPRESS),
+    (b"\x28\xb5\x2f\xfd", "it is zstd inside gzip or zstd", _DECOMPRESS),
+    (b"\x1f\x8b", "it is gzip inside gzip or zstd", _DECOMPRESS),
     (b"BZh", "it is bzip2", _DECOMPRESS),
     (b"\xfd7zXZ\x00", "it is xz", _DECOMPRESS),
     (b"SQLite format 3\x00", "it is a SQLite database", "export the table as CSV"),

@@ -15,13 +15,23 @@ from bulkbind.manifest.shape import Source
 #: Bytes asked for in one read.
 CHUNK = 256 * 1024
 
-#: A gzip file may expand this much once it has given BOMB_FREE bytes.
+#: A compressed file may expand this much once it has given BOMB_FREE bytes.
 BOMB_RATIO = 200
 BOMB_FREE = 64 * 1024 * 1024
 
-_CUT_OFF = ("its gzip is cut off before its end", "copy or download it again")
-
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+_NO_ZSTD = (
+    "it is zstd, and zstandard is not installed",
+    "pip install 'bulkbind[zstd]', or decompress it first",
+)
+
+#: Most memory that a zstd file may ask for, in bytes: what `zstd --long` asks for.
+_WINDOW = 128 * 1024 * 1024
+
+#: Bytes of zstd that are decompressed at once: a block of 128 KiB may take four.
+_SIP = 512
 
 
 class _Readable(Protocol):
@@ -35,6 +45,7 @@ class Tap:
         self._stream = stream
         self._chunk_size = chunk_size
         self._hash = hashlib.sha256()
+        self._ahead = self._chunks()
         self.size = 0
 
     @property
@@ -48,19 +59,33 @@ class Tap:
         Raises:
             Unreadable: The file or pipe failed.
         """
-        while chunk := self._read():
+        for chunk in self._ahead:
             self._hash.update(chunk)
             self.size += len(chunk)
             yield chunk
 
     def content(self) -> Iterator[bytes]:
-        """Yield the bytes, decompressed when they are gzip.
+        """Yield the bytes, decompressed when they are gzip or zstd.
 
         Raises:
-            Unreadable: The file failed, or its gzip is damaged or a bomb.
+            Unreadable: The file failed, or what it is compressed with is damaged, not
+                installed, or a bomb.
         """
-        head, chunks = peeked(self.raw(), len(_GZIP))
-        return self._gunzip(chunks) if head.startswith(_GZIP) else chunks
+        head, chunks = peeked(self.raw(), len(_ZSTD))
+        if head.startswith(_GZIP):
+            return self._bounded(_gunzip(chunks), "gzip")
+        if head.startswith(_ZSTD):
+            return self._bounded(_unzstd(chunks), "zstd")
+        return chunks
+
+    def begins_with(self, magic: bytes) -> bool:
+        """Tell how the bytes begin, before any is read."""
+        head, self._ahead = peeked(self._ahead, len(magic))
+        return head.startswith(magic)
+
+    def _chunks(self) -> Iterator[bytes]:
+        while chunk := self._read():
+            yield chunk
 
     def _read(self) -> bytes:
         try:
@@ -69,15 +94,15 @@ class Tap:
             problem = f"reading failed: {error.strerror or error}"
             raise Unreadable(problem, "check the disk and try again") from error
 
-    def _gunzip(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        members = _Members()
-        for chunk in chunks:
-            for piece in members.feed(chunk):
-                yield piece
-                if members.given > max(BOMB_FREE, BOMB_RATIO * self.size):
-                    problem = f"its gzip expands more than {BOMB_RATIO} to 1"
-                    raise Unreadable(problem, "decompress it first, if it is sound")
-        members.finish()
+    def _bounded(self, pieces: Iterator[bytes], kind: str) -> Iterator[bytes]:
+        """Pass on what comes out, unless it is much more than went in."""
+        given = 0
+        for piece in pieces:
+            given += len(piece)
+            yield piece
+            if given > max(BOMB_FREE, BOMB_RATIO * self.size):
+                problem = f"its {kind} expands more than {BOMB_RATIO} to 1"
+                raise Unreadable(problem, "decompress it first, if it is sound")
 
     def drain(self) -> None:
         """Read to the end, so that size and hash are of the whole file."""
@@ -85,12 +110,51 @@ class Tap:
             pass
 
 
+def _cut_off(kind: str) -> tuple[str, str]:
+    return f"its {kind} is cut off before its end", "copy or download it again"
+
+
+def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    members = _Members()
+    for chunk in chunks:
+        yield from members.feed(chunk)
+    members.finish()
+
+
+def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise Unreadable(*_NO_ZSTD) from error
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    frame = decompressor.decompressobj()
+    try:
+        for sip in _sips(chunks):
+            data = sip
+            while data:
+                if frame.eof:
+                    frame = decompressor.decompressobj()
+                if piece := frame.decompress(data):
+                    yield piece
+                data = frame.unused_data
+    except zstandard.ZstdError as error:
+        problem = f"its zstd is damaged ({error})"
+        raise Unreadable(problem, "copy or download it again") from error
+    if not frame.eof:
+        raise Unreadable(*_cut_off("zstd"))
+
+
+def _sips(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Cut chunks so small that not much can come out of one."""
+    for chunk in chunks:
+        yield from (chunk[at : at + _SIP] for at in range(0, len(chunk), _SIP))
+
+
 class _Members:
     """The members of a gzip file, one after another."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=31)
-        self.given = 0
         self._started = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -101,13 +165,12 @@ class _Members:
             self._started = True
             piece = self._decompress(data)
             data = self._inflate.unconsumed_tail or self._inflate.unused_data
-            self.given += len(piece)
             if piece:
                 yield piece
 
     def finish(self) -> None:
         if self._started and not self._inflate.eof:
-            raise Unreadable(*_CUT_OFF)
+            raise Unreadable(*_cut_off("gzip"))
 
     def _next_member(self, data: bytes) -> bytes:
         data = data.lstrip(b"\0")
