@@ -5,10 +5,10 @@
 """
 
 from bulkbind.plan.build import Planner as Planner
-from bulkbind.plan.build import draw as draw
 from bulkbind.plan.claims import Claims as Claims
 from bulkbind.plan.draft import Draft as Draft
 from bulkbind.plan.draft import PlanSettings as PlanSettings
+from bulkbind.plan.drawing import draw as draw
 from bulkbind.plan.judging import SEND as SEND
 from bulkbind.plan.judging import Binding as Binding
 from bulkbind.plan.judging import Fate as Fate

@@ -6,11 +6,10 @@ repeats; what is left is judged by whoever draws the plan (offline: everything i
 sent) and cut into batches.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from bulkbind.errors import Fault
 from bulkbind.model import (
@@ -26,9 +25,10 @@ from bulkbind.model import (
     Verdict,
     is_hex_id,
 )
-from bulkbind.plan.claims import Claims, pick
+from bulkbind.plan.claims import Claims
 from bulkbind.plan.conflicts import MAX_FAULTS, Places, place_of
 from bulkbind.plan.draft import Draft, PlanSettings, digest_ids, digest_plan
+from bulkbind.plan.gather import Gather
 from bulkbind.plan.rules import (
     Claim,
     Claimant,
@@ -38,13 +38,12 @@ from bulkbind.plan.rules import (
     unwanted_row,
 )
 from bulkbind.plan.spill import BOUND, Spill
+from bulkbind.plan.types import Types
 
 #: A target, and the claims on it that nothing set aside.
 Ruled = tuple[Target, Claims]
 
 K = TypeVar("K")
-
-_ID_BYTES = 16
 
 
 @dataclass(slots=True)
@@ -85,12 +84,12 @@ class Planner:
         self._gateway_of = gateway_of
         self._places = Places(file_name)
         self._spill = Spill(folder, bound=bound)
+        self._gather = Gather(self._spill)
         self._known: dict[tuple[str, str, str, str], _Known] = {}
-        self._numbered: dict[int, _Known] = {}
         self._targets: list[_Known] = []
         self._groups: dict[tuple[str, str], int] = {}
         self._projects: dict[str, str] = {}
-        self._types: dict[tuple[str, str], tuple[str, int]] = {}
+        self._types = Types(self._places, gateway_of)
         self._rows = 0
         self._dropped = 0
         self._odd_ids = 0
@@ -113,7 +112,7 @@ class Planner:
         """
         if place is None:
             place = place_of(row.file, row.line)
-        fault = row.fault or self._learn_type(row, place)
+        fault = row.fault or self._types.learn(row, place)
         number = self._number(row)
         if fault is not None:
             self._set_invalid(number, fault)
@@ -125,6 +124,7 @@ class Planner:
             known.wanted = True
             if not (is_hex_id(row.api_id) or row.api_id.startswith(NAMED)):
                 self._odd_ids += 1
+        self._gather.flush()
         self._spill.add(known.group, Claim(number, place, known.no, row.api_id))
 
     def add_block(self, block: Block) -> None:
@@ -133,29 +133,19 @@ class Planner:
             for row in block.rows():
                 self.add(row)
             return
-        start, count = self._rows, len(block)
-        self._rows += count
-        rows = range(start, start + count)
+        rows = range(self._rows, self._rows + len(block))
+        self._rows += len(block)
         place = place_of(block.file, block.line)
-        places = range(place, place + count)
-        packed = block.packed
-        ids = [packed[at : at + _ID_BYTES] for at in range(0, len(packed), _ID_BYTES)]
-        by_number: dict[int, list[int]] = defaultdict(list)
-        for at, number in enumerate(block.numbers):
-            by_number[number].append(at)
-        for number, positions in by_number.items():
-            known = self._numbered[number]
-            self._spill.extend(
-                known.group,
-                known.no,
-                rows=pick(rows, positions),
-                places=pick(places, positions),
-                ids=pick(ids, positions),
-            )
+        self._gather.add(
+            block.numbers,
+            rows=rows,
+            lines=range(place, place + len(block)),
+            packed=block.packed,
+        )
 
     def _knows(self, block: Block) -> bool:
         """Meet the targets of a block that are new; False: one has a fault."""
-        fresh = set(block.numbers).difference(self._numbered)
+        fresh = set(block.numbers).difference(self._gather.places)
         if not fresh:
             return True
         first = sorted((block.numbers.index(number), number) for number in fresh)
@@ -163,13 +153,13 @@ class Planner:
             row = Row._make(
                 (block.file, block.line + at, *block.known[number], "", (), None, True)
             )
-            if self._learn_type(row, place_of(row.file, row.line)) is not None:
+            if self._types.learn(row, place_of(row.file, row.line)) is not None:
                 return False
             known = self._known.get(row.target_key) or self._meet(row)
             known.wanted = True
             if row.project_id:
                 self._projects.setdefault(row.account, row.project_id)
-            self._numbered[number] = known
+            self._gather.places[number] = known.group, known.no
         return True
 
     def _number(self, row: Row) -> int:
@@ -189,25 +179,6 @@ class Planner:
         column = f"{fault.column}: " if fault.column else ""
         text = f"{column}{fault.problem}; {fault.remedy}"
         draft.asides.append(Aside(number, Verdict.INVALID, text))
-
-    def _learn_type(self, row: Row, place: int) -> Fault | None:
-        """Remember the plug-in's type; a second, different one is a fault."""
-        if not row.plugin_type:
-            return None
-        gateway = self._gateway_of(row.account, row.instance_id)
-        known, at = self._types.setdefault(
-            (gateway, row.plugin_id), (row.plugin_type, place)
-        )
-        if known == row.plugin_type:
-            return None
-        return Fault(
-            self._places.file_name(row.file),
-            row.line,
-            "plugin_type",
-            f"{row.plugin_type!r}, but {self._places.where(at)} says {known!r}"
-            " of the same plug-in",
-            "give a plug-in one type",
-        )
 
     def _meet(self, row: Row) -> _Known:
         gateway = self._gateway_of(row.account, row.instance_id)
@@ -243,10 +214,7 @@ class Planner:
 
     def learn_types(self, gateway: str, types: Mapping[str, str]) -> None:
         """Take over the types of a gateway's plug-ins as the gateway has them."""
-        for plugin_id, kind in types.items():
-            if kind:
-                _, place = self._types.get((gateway, plugin_id), ("", 0))
-                self._types[gateway, plugin_id] = kind, place
+        self._types.take_over(gateway, types)
 
     def refuse_conflicts(self) -> None:
         """Look for conflicts before anything else is done, if the policy is ``stop``.
@@ -258,6 +226,7 @@ class Planner:
             return
         claimants = {known.no: self._claimant(known) for known in self._targets}
         conflicts: list[Ruling] = []
+        self._gather.flush()
         for group in self._spill.groups():
             ruled = rule_group(group, claimants, policy=OnConflict.STOP)
             conflicts += _wanted(ruled.lost)
@@ -281,6 +250,7 @@ class Planner:
         Raises:
             PlanConflict: Two plug-ins claim one slot and the policy is ``stop``.
         """
+        self._gather.flush()
         self._number_targets()
         claimants = {known.no: self._claimant(known) for known in self._targets}
         digests: dict[int, str] = {}
@@ -325,7 +295,7 @@ class Planner:
         ]
 
     def _claimant(self, known: _Known) -> Claimant:
-        kind = self._types.get((known.gateway, known.plugin_id), ("", 0))[0]
+        kind = self._types.of(known.gateway, known.plugin_id)
         return Claimant(known.plugin_id, kind)
 
     def _number_targets(self) -> None:
@@ -418,27 +388,3 @@ class _Counts:
     duplicates: int = 0
     superseded: int = 0
     untyped: int = 0
-
-
-class Pin(Protocol):
-    """Keeps the rows that are wanted."""
-
-    def write(self, row: Row) -> None:
-        """Keep a row."""
-        ...
-
-    def write_block(self, block: Block) -> None:
-        """Keep the rows of a block."""
-        ...
-
-
-def draw(planner: Planner, rows: Iterable[Row | Block], *, pin: Pin) -> None:
-    """Walk the rows into the planner, and every wanted one into the pinned copy."""
-    for row in rows:
-        if isinstance(row, Block):
-            planner.add_block(row)
-            pin.write_block(row)
-            continue
-        planner.add(row)
-        if row.wanted:
-            pin.write(row)
