@@ -2,7 +2,8 @@
 
     python benchmarks/whole_run.py --rows 1000000
 
-Makes a manifest in random order (3 gateways x 4 plug-ins x 2 environments), runs
+Makes a manifest in random order (gateways of 8,000 APIs, the most that one has, each
+API with 4 plug-ins in 2 environments), runs
 ``bulkbind plan`` and ``bulkbind run --endpoint sandbox`` as processes of their own and
 prints seconds, peak resident memory and bytes as JSON. The sandbox lives in the same
 process as the run, so its world is in the figures.
@@ -20,7 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
-GATEWAYS, ENVIRONMENTS = 3, 2
+#: Most APIs of a gateway by default quotas.
+APIS = 8_000
+ENVIRONMENTS = 2
 TYPES = ("cors", "rate_limit", "jwt_auth", "kafka_log")
 
 
@@ -28,17 +31,19 @@ def make_manifest(path: Path, *, rows: int, seed: int) -> None:
     """Write a manifest of distinct bindings in random order."""
     numbers = list(range(rows))
     random.Random(seed).shuffle(numbers)
+    each = len(TYPES) * ENVIRONMENTS
     targets = [
         (name("gateway", g), name("plugin", g, kind), kind, name("env", g, e))
-        for g in range(GATEWAYS)
+        for g in range(-(-rows // (APIS * each)))
         for kind in TYPES
         for e in range(ENVIRONMENTS)
     ]
     with path.open("w") as file:
         file.write("instance_id,plugin_id,plugin_type,env_id,api_id,owner\n")
         for number in numbers:
-            target = targets[number % len(targets)]
-            api_id = name("api", number)
+            gateway, within = divmod(number, APIS * each)
+            target = targets[gateway * each + within % each]
+            api_id = name("api", gateway, within // each)
             file.write(f"{','.join(target)},{api_id},team-{number % 50}\n")
 
 
