@@ -36,7 +36,7 @@ def write_lines(path: Path, title: str, lines: Mapping[str, Points]) -> None:
     every = [point for points in lines.values() for point in points]
     left, right = _decades([x for x, _ in every])
     low, high = _decades([y for _, y in every])
-    step = min(440 / (right - left), 60)
+    step = min(400 / (right - left), 110)
 
     def at(x: float, y: float) -> tuple[float, float]:
         return 60 + (math.log10(x) - left) * step, 40 + (high - math.log10(y)) * step
@@ -54,15 +54,22 @@ def write_lines(path: Path, title: str, lines: Mapping[str, Points]) -> None:
             f'<line x1="{x:.0f}" y1="{y:.0f}" x2="{x + (right - left) * step:.0f}"'
             f' y2="{y:.0f}" stroke="#e5e7eb"/>'
         )
+    ends = []
     for (name, points), colour in zip(lines.items(), _COLOURS, strict=False):
         places = [at(x, y) for x, y in points]
         drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         shapes.append(
             f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"/>'
         )
-        x, y = places[-1]
         label = f"{name} (slope {slope(points):.2f})"
-        shapes.append(f'<text x="{x + 8:.0f}" y="{y + 4:.0f}">{escape(label)}</text>')
+        ends.append((places[-1][1], places[-1][0], colour, label))
+    last = -math.inf
+    for y, x, colour, label in sorted(ends):
+        last = max(y + 4, last + 16)
+        shapes.append(
+            f'<text x="{x + 8:.0f}" y="{last:.0f}" style="fill:{colour}">{escape(label)}'
+            "</text>"
+        )
     _write(path, shapes, height=round(80 + (high - low) * step))
 
 
