@@ -10,12 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkbind.errors import LedgerDamaged, ReportUnpublished, StateError
+from bulkbind.errors import (
+    LedgerDamaged,
+    ReportUnpublished,
+    ReportWrong,
+    StateError,
+)
 from bulkbind.host import is_alive
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.ledger import SqliteLedger
-from bulkbind.manifest import read_pin
+from bulkbind.manifest import read_pin, read_pinned
 from bulkbind.model import (
     Aside,
     Batch,
@@ -30,12 +35,14 @@ from bulkbind.model import (
     Why,
 )
 from bulkbind.report import (
+    Block,
     Exported,
     JudgedRow,
     Layout,
     Totals,
     Wish,
     export,
+    judged_blocks,
     judged_rows,
     write_reports,
     write_summary,
@@ -96,6 +103,30 @@ def judge_run(facts: RunFacts, ledger: SqliteLedger) -> Iterator[JudgedRow]:
     )
 
 
+def judge_blocks(facts: RunFacts, ledger: SqliteLedger) -> Iterator[Block]:
+    """Yield every row of a run with its verdict, in columns: made for millions.
+
+    The pinned copy is summed while it is read.
+
+    Raises:
+        LedgerDamaged: The ledger is not whole, or the pinned copy is not what was
+            planned. What was yielded until then must not be believed.
+        ReportWrong: The rows do not add up.
+    """
+    ledger.prove()
+    try:
+        yield from judged_blocks(
+            read_pinned(facts.folder.pin, sha256=facts.meta["pin_sha256"]),
+            source=LedgerSource(ledger, len(facts.invocations)),
+            expected_rows=facts.totals.rows,
+            carried=len(facts.texts("carried")),
+            folder=facts.folder.path,
+        )
+    except ReportWrong:
+        _check_pin(facts)
+        raise
+
+
 def layout_of(facts: RunFacts) -> Layout:
     """Return how a run's report is laid out."""
     return Layout(
@@ -127,7 +158,7 @@ def write_run_reports(run: RunFolder) -> Reported:
         settings = thaw(facts.meta["settings"])
         written = write_reports(
             run.path,
-            rows=judge_run(facts, ledger),
+            blocks=judge_blocks(facts, ledger),
             layout=layout_of(facts),
             formats=_formats(facts, settings),
         )

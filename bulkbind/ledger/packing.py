@@ -37,11 +37,8 @@ def pack_texts(texts: Sequence[str]) -> bytes:
 def unpack_texts(packed: bytes) -> tuple[str, ...]:
     """Return what ``pack_texts`` was given."""
     if packed[:1] == _HEX:
-        digits = packed[1:].hex()
-        return tuple(
-            digits[start : start + _HEX_LENGTH]
-            for start in range(0, len(digits), _HEX_LENGTH)
-        )
+        digits = packed[1:].hex(",", _HEX_LENGTH // 2)
+        return tuple(digits.split(",")) if digits else ()
     texts = msgspec.msgpack.decode(zlib.decompress(packed[1:]), type=list[str])
     return tuple(texts)
 

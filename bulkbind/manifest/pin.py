@@ -7,26 +7,17 @@ all its cells. Faults are not kept: the plan says which rows it set aside, and w
 """
 
 import csv
-import gzip
 import hashlib
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import Final, Self
+from typing import Self
 
-from bulkbind.errors import LedgerDamaged
-from bulkbind.manifest.text import LINE_CAP
+from bulkbind.manifest.pinread import HEADER, SHARED, WHOLE
 from bulkbind.model import Block, Row
-
-_HEADER = ("number", "line", "api_id", "carried")
-_SHARED = "+"
-
-#: Cells before the carried ones of a row that is pinned whole.
-_FIXED: Final = 9
 
 #: Rows compressed at once.
 _BATCH = 4096
@@ -56,12 +47,12 @@ class PinWriter:
         # \r\n makes the csv module quote a cell with either; it is cut off again.
         sink = SimpleNamespace(write=self._lines.append)
         self._write_cells = csv.writer(sink, lineterminator="\r\n").writerow
-        self._write_cells(_HEADER)
+        self._write_cells(HEADER)
 
     def write(self, row: Row) -> None:
         """Add a row."""
         if row.fault is not None:
-            self._write_cells(("", row.line, row.file, *row[2:_FIXED], *row.carried))
+            self._write_cells(("", row.line, row.file, *row[2:WHOLE], *row.carried))
         else:
             number = self._number(row.file, row.target_ids)
             cells = (number, str(row.line), row.api_id, *row.carried)
@@ -133,7 +124,7 @@ class PinWriter:
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = str(len(self._numbers))
-            self._write_cells((_SHARED, *key))
+            self._write_cells((SHARED, *key))
         return number
 
     def _flush(self) -> None:
@@ -171,49 +162,3 @@ def _is_plain(text: str, *, commas: int) -> bool:
 
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def read_pin(path: Path) -> Iterator[Row]:
-    """Yield the rows of a pinned manifest; a row's number is its position, from 0.
-
-    Raises:
-        LedgerDamaged: The copy is not what was written.
-    """
-    csv.field_size_limit(LINE_CAP)
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
-            records = csv.reader(lines, strict=True)
-            if tuple(next(records, ())) != _HEADER:
-                raise ValueError("no header")  # noqa: EM101, TRY301
-            shared: list[tuple[str, ...]] = []
-            files: list[int] = []
-            for number, *cells in records:
-                if number == _SHARED:
-                    files.append(int(cells[0]))
-                    shared.append(tuple(cells[1:]))
-                elif number:
-                    at = int(number)
-                    yield _numbered(files[at], shared[at], cells)
-                else:
-                    yield _whole(cells)
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        IndexError,
-        zlib.error,
-        csv.Error,
-        TypeError,
-    ) as error:
-        text = f"{path} is damaged ({error}); restore it, or start a new run"
-        raise LedgerDamaged(text) from error
-
-
-def _numbered(file: int, shared: tuple[str, ...], cells: list[str]) -> Row:
-    line, api_id, *carried = cells
-    return Row._make((file, int(line), *shared, api_id, tuple(carried), None, True))
-
-
-def _whole(cells: list[str]) -> Row:
-    line, file, *ids = cells[:_FIXED]
-    return Row._make((int(file), int(line), *ids, tuple(cells[_FIXED:]), None, True))

@@ -8,6 +8,8 @@ instance. A request has an *outcome*, a row has a *verdict*.
 Values have no verbs that do I/O. Times are seconds since the epoch, UTC.
 """
 
+from bulkbind.model.pinned import PinnedRows as PinnedRows
+from bulkbind.model.pinned import windows as windows
 from bulkbind.model.records import NO_RECEIPTS as NO_RECEIPTS
 from bulkbind.model.records import Receipt as Receipt
 from bulkbind.model.records import Receipts as Receipts

@@ -6,15 +6,18 @@ the report adds up; ``write_reports`` and ``write_summary`` fill the run's folde
 terminal.
 """
 
+from bulkbind.report.block import Block
 from bulkbind.report.cells import Layout
 from bulkbind.report.export import Exported, Wish, export
 from bulkbind.report.judged import JudgedRow, Source
 from bulkbind.report.merge import judged_rows
+from bulkbind.report.ordering import judged_blocks
 from bulkbind.report.outline import describe
 from bulkbind.report.totals import Totals
 from bulkbind.report.write import Written, write_reports, write_summary
 
 __all__ = [
+    "Block",
     "Exported",
     "JudgedRow",
     "Layout",
@@ -24,6 +27,7 @@ __all__ = [
     "Written",
     "describe",
     "export",
+    "judged_blocks",
     "judged_rows",
     "write_reports",
     "write_summary",

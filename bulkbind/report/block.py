@@ -7,7 +7,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from bulkbind.errors import ReportWrong
-from bulkbind.report.judged import JudgedRow
+from bulkbind.model import PinnedRows
+from bulkbind.report.judged import JudgedRow, Shared
 
 #: Rows in a block: enough to be fast, few enough to be small.
 BLOCK_ROWS = 2_000
@@ -31,13 +32,23 @@ class Column(NamedTuple):
         return self.texts if self.plain else [spell(text) for text in self.texts]
 
 
+class Found(NamedTuple):
+    """What became of some rows, as columns: one entry for each row."""
+
+    shares: Sequence[Shared]
+    attach_ids: Sequence[str]
+    times: Sequence[str]
+    """``attached_time``"""
+    attempts: Sequence[int]
+    verified: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Some judged rows, and by column what each has for itself."""
 
-    rows: Sequence[JudgedRow]
-    files: Sequence[int]
-    lines: Sequence[int]
+    pinned: PinnedRows
+    shares: Sequence[Shared]
     attempts: Sequence[int]
     api_ids: Column
     attach_ids: Column
@@ -46,7 +57,7 @@ class Block:
     carried: Sequence[Column]
 
     @classmethod
-    def of(cls, rows: Sequence[JudgedRow], *, carried: int) -> "Block":
+    def of(cls, rows: Iterable[JudgedRow], *, carried: int) -> "Block":
         """Turn rows into columns.
 
         Args:
@@ -56,19 +67,46 @@ class Block:
         Raises:
             ReportWrong: A row carries more.
         """
-        own, _, attach_ids, times, attempts, verified = zip(*rows, strict=True)
-        wide = [_widened(row.carried, carried) for row in own]
+        own, shares, attach_ids, times, attempts, verified = zip(*rows, strict=True)
+        return cls.joined(
+            PinnedRows.of(own),
+            Found(shares, attach_ids, times, attempts, verified),
+            carried=carried,
+        )
+
+    @classmethod
+    def joined(cls, pinned: PinnedRows, found: Found, *, carried: int) -> "Block":
+        """Put columns together; as ``of`` otherwise."""
+        wide = _widened(pinned.carried, carried)
         return cls(
-            rows=rows,
-            files=[row.file for row in own],
-            lines=[row.line for row in own],
-            attempts=attempts,
-            api_ids=_column([row.api_id for row in own]),
-            attach_ids=_column(attach_ids),
-            times=_column(times),
-            verified=_column(verified),
+            pinned=pinned,
+            shares=found.shares,
+            attempts=found.attempts,
+            api_ids=_column(pinned.api_ids),
+            attach_ids=_column(found.attach_ids),
+            times=_column(found.times),
+            verified=_column(found.verified),
             carried=[_column(texts) for texts in zip(*wide, strict=True)],
         )
+
+    def __len__(self) -> int:
+        return len(self.shares)
+
+    def row(self, at: int) -> JudgedRow:
+        """Return one of the rows."""
+        return JudgedRow(
+            self.pinned.row(at),
+            self.shares[at],
+            self.attach_ids.texts[at],
+            self.times.texts[at],
+            self.attempts[at],
+            self.verified.texts[at],
+        )
+
+    @property
+    def rows(self) -> list[JudgedRow]:
+        """All of the rows."""
+        return [self.row(at) for at in range(len(self))]
 
 
 def blocks(rows: Iterable[JudgedRow], *, carried: int) -> Iterator[Block]:
@@ -91,13 +129,16 @@ def is_plain(texts: Sequence[str]) -> bool:
     return len(rest) == len(texts) == joined.count("\n")
 
 
-def _widened(carried: tuple[str, ...], width: int) -> tuple[str, ...]:
-    if len(carried) == width:
+def _widened(
+    carried: Sequence[tuple[str, ...]], width: int
+) -> Sequence[tuple[str, ...]]:
+    widths = set(map(len, carried))
+    if widths == {width}:
         return carried
-    if len(carried) > width:
+    if max(widths) > width:
         text = (
-            f"a row carries {len(carried)} columns, the manifest {width}; nothing was"
+            f"a row carries {max(widths)} columns, the manifest {width}; nothing was"
             " written; `bulkbind doctor RUN` checks the run's files"
         )
         raise ReportWrong(text)
-    return carried + ("",) * (width - len(carried))
+    return [cells + ("",) * (width - len(cells)) for cells in carried]

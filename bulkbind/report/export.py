@@ -107,7 +107,7 @@ def _texts(
     rows: Iterable[JudgedRow], *, layout: Layout, form: Form
 ) -> Iterator[tuple[int, str]]:
     for block in blocks(rows, carried=len(layout.carried)):
-        yield len(block.rows), form.lines(block)
+        yield len(block), form.lines(block)
 
 
 def _export_stream(
@@ -137,7 +137,7 @@ def _export_split(
     count = 0
     with Split(out, header=header, suffix=wish.format) as split:
         for block in blocks(rows, carried=len(layout.carried)):
-            count += len(block.rows)
+            count += len(block)
             by_value: dict[str, list[JudgedRow]] = {}
             for judged in block.rows:
                 by_value.setdefault(read(judged), []).append(judged)

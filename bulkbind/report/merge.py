@@ -10,14 +10,14 @@ it is, or set aside; at the end nothing may be left over. A report that does not
 up is not written.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush, heapreplace
 from typing import Any, TypeVar
 
 from bulkbind.errors import ReportWrong
 from bulkbind.model import Aside, Batch, Row, RowVerdict, Target, Verdict
 from bulkbind.report.judged import JudgedRow, Shared, Source
-from bulkbind.verdict import Stops, find
+from bulkbind.verdict import Findings, Stops, find
 
 #: A target's next row: number, API, what it shares, attach id, time, attempts, and
 #: what a verification saw.
@@ -28,7 +28,8 @@ Entry = TypeVar("Entry", bound=tuple[int, *tuple[Any, ...]])
 
 _TargetKey = tuple[str, str, str, str]
 
-_REMEDY = "nothing was written; `bulkbind doctor RUN` checks the run's files"
+#: What to do about a report that does not add up.
+REMEDY = "nothing was written; `bulkbind doctor RUN` checks the run's files"
 
 
 def judged_rows(
@@ -53,9 +54,10 @@ def judged_rows(
     targets = source.targets()
     stops = Stops.of(source.stops(), invocation=source.invocation)
     entries = {
-        _key(target): _entries(target, source=source, stops=stops) for target in targets
+        target_key(target): _entries(target, source=source, stops=stops)
+        for target in targets
     }
-    asides = _Asides(source.asides(), targets)
+    asides = Asides(source.asides(), targets)
     number = -1
     for number, row in enumerate(rows):
         if number == asides.next_row:
@@ -63,7 +65,7 @@ def judged_rows(
             continue
         entry = next(entries.get(row.target_key, _NOTHING), None)
         if entry is None or entry[0] != number or entry[1] != row.api_id:
-            raise ReportWrong(_misfit(number, row, entry))
+            raise ReportWrong(misfit(number, row, entry))
         yield JudgedRow(row, *entry[2:])
     _prove_all_used(
         number + 1, expected_rows=expected_rows, asides=asides, entries=entries
@@ -73,7 +75,8 @@ def judged_rows(
 _NOTHING: Iterator[_Entry] = iter(())
 
 
-def _key(target: Target) -> _TargetKey:
+def target_key(target: Target) -> _TargetKey:
+    """Return what makes a target, as ``Row.target_key`` does."""
     return target.account, target.instance_id, target.plugin_id, target.env_id
 
 
@@ -119,6 +122,27 @@ def _batches(
     target: Target, *, source: Source, stops: Stops
 ) -> Iterator[Iterator[_Entry]]:
     """Judge a target's batches one by one."""
+    for batch, found, shares in judge_batches(target, source=source, stops=stops):
+        yield zip(
+            batch.rows,
+            batch.api_ids,
+            shares,
+            found.attach_ids,
+            found.times,
+            found.attempts,
+            found.verified,
+            strict=True,
+        )
+
+
+def judge_batches(
+    target: Target, *, source: Source, stops: Stops
+) -> Iterator[tuple[Batch, Findings, list[Shared]]]:
+    """Judge a target's batches one by one: what each row has alone, and in common.
+
+    Raises:
+        ReportWrong: A batch or its records contradict themselves.
+    """
     for batch, records in source.batches(target.no):
         if len(batch.rows) != len(batch.api_ids):
             text = f"{len(batch.rows)} rows, but {len(batch.api_ids)} ids"
@@ -128,20 +152,11 @@ def _batches(
         except IndexError as stray:
             text = "its records name ids that it does not have"
             raise ReportWrong(_damaged(batch, text)) from stray
-        yield zip(
-            batch.rows,
-            batch.api_ids,
-            _shared_out(found.common, target=target),
-            found.attach_ids,
-            found.times,
-            found.attempts,
-            found.verified,
-            strict=True,
-        )
+        yield batch, found, _shared_out(found.common, target=target)
 
 
 def _damaged(batch: Batch, problem: str) -> str:
-    return f"batch {batch.id}: {problem}; {_REMEDY}"
+    return f"batch {batch.id}: {problem}; {REMEDY}"
 
 
 def _shared_out(common: list[RowVerdict], *, target: Target) -> list[Shared]:
@@ -179,7 +194,7 @@ def _share(target: Target, verdict: RowVerdict) -> Shared:
 _NO_MORE = Aside(-1, Verdict.INVALID, "")
 
 
-class _Asides:
+class Asides:
     """The rows that the plan set aside, taken one after another."""
 
     #: Number of the next one; -1 when there is none.
@@ -222,13 +237,14 @@ class _Asides:
 # --- the proof ------------------------------------------------------------------------
 
 
-def _misfit(number: int, row: Row, entry: _Entry | None) -> str:
+def misfit(number: int, row: Row, entry: Sequence[Any] | None) -> str:
+    """Say that a row is not what the ledger has at its place: number, API ..."""
     where = f"row {number} (line {row.line}, API {row.api_id!r}, {_named(row)})"
     if entry is None:
-        return f"{where} is in no batch and not set aside; {_REMEDY}"
+        return f"{where} is in no batch and not set aside; {REMEDY}"
     return (
         f"{where} does not fit the ledger, which has row {entry[0]}, API"
-        f" {entry[1]!r} at its place; {_REMEDY}"
+        f" {entry[1]!r} at its place; {REMEDY}"
     )
 
 
@@ -240,23 +256,23 @@ def _prove_all_used(
     number: int,
     *,
     expected_rows: int,
-    asides: _Asides,
+    asides: Asides,
     entries: dict[_TargetKey, Iterator[_Entry]],
 ) -> None:
     if number != expected_rows:
         text = (
             f"the pinned manifest has {number} rows, the plan has"
-            f" {expected_rows}; {_REMEDY}"
+            f" {expected_rows}; {REMEDY}"
         )
         raise ReportWrong(text)
     if asides.next_row != -1:
-        text = f"row {asides.next_row} was set aside, but is no row; {_REMEDY}"
+        text = f"row {asides.next_row} was set aside, but is no row; {REMEDY}"
         raise ReportWrong(text)
     for key, rest in entries.items():
         left = next(rest, None)
         if left is not None:
             text = (
                 f"target {'/'.join(key)}: the ledger has row {left[0]}, API"
-                f" {left[1]!r}, but the manifest has no such row; {_REMEDY}"
+                f" {left[1]!r}, but the manifest has no such row; {REMEDY}"
             )
             raise ReportWrong(text)

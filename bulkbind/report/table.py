@@ -54,9 +54,12 @@ class CsvForm:
         """Write some rows as CSV."""
         comma = self._comma
         columns = zip(
-            [self._files[file] for file in block.files],
-            block.lines,
-            [row.shared.drawn.get("csv") or self._draw(row) for row in block.rows],
+            [self._files[file] for file in block.pinned.files],
+            block.pinned.lines,
+            [
+                shared.drawn.get("csv") or self._draw(block.row(at))
+                for at, shared in enumerate(block.shares)
+            ],
             block.api_ids.spelt(csv_cell),
             block.attach_ids.spelt(csv_cell),
             block.times.spelt(csv_cell),
@@ -98,9 +101,12 @@ class JsonlForm:
     def lines(self, block: Block) -> str:
         """Write some rows, one JSON object each."""
         columns = zip(
-            [self._files[file] for file in block.files],
-            block.lines,
-            [row.shared.drawn.get("jsonl") or self._draw(row) for row in block.rows],
+            [self._files[file] for file in block.pinned.files],
+            block.pinned.lines,
+            [
+                shared.drawn.get("jsonl") or self._draw(block.row(at))
+                for at, shared in enumerate(block.shares)
+            ],
             block.api_ids.spelt(json_inside),
             block.attach_ids.spelt(json_inside),
             block.times.spelt(json_inside),
@@ -146,9 +152,9 @@ class FailedForm:
         """Write the failed ones among some rows as CSV."""
         return "".join(
             [
-                csv_line(self._texts(judged))
-                for judged in block.rows
-                if judged.shared.verdict in FAILED_VERDICTS
+                csv_line(self._texts(block.row(at)))
+                for at, shared in enumerate(block.shares)
+                if shared.verdict in FAILED_VERDICTS
             ]
         )
 
@@ -180,7 +186,7 @@ def csv_line(texts: tuple[str, ...]) -> str:
 def _across(block: Block, spell: Callable[[str], str]) -> Iterable[tuple[str, ...]]:
     """Return the carried cells of each row, escaped."""
     if not block.carried:
-        return repeat((), len(block.rows))
+        return repeat((), len(block))
     columns = [column.spelt(spell) for column in block.carried]
     return zip(*columns, strict=True)
 

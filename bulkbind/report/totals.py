@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulkbind.model import Verdict
-from bulkbind.report.judged import JudgedRow
+from bulkbind.report.judged import Shared
 
 
 class Reason(NamedTuple):
@@ -45,9 +45,9 @@ class Tally:
         self._rows: Counter[tuple[Verdict, str, int]] = Counter()
         self._messages: dict[tuple[Verdict, str, int], str] = {}
 
-    def count(self, rows: Iterable[JudgedRow]) -> None:
-        """Count some rows."""
-        for shared, many in Counter([judged.shared for judged in rows]).items():
+    def count(self, shares: Iterable[Shared]) -> None:
+        """Count some rows by what they share."""
+        for shared, many in Counter(shares).items():
             reason = shared.verdict, shared.error_code, shared.http_status
             self._messages.setdefault(reason, shared.error_msg)
             self._rows[reason] += many

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bulkbind.model import Summary
-from bulkbind.report.block import blocks
+from bulkbind.report.block import Block
 from bulkbind.report.cells import Layout
 from bulkbind.report.files import (
     drafts,
@@ -16,7 +16,6 @@ from bulkbind.report.files import (
     write_file,
     write_sums,
 )
-from bulkbind.report.judged import JudgedRow
 from bulkbind.report.table import CsvForm, FailedForm, JsonlForm
 from bulkbind.report.totals import Tally, Totals
 
@@ -41,7 +40,7 @@ class Written:
 def write_reports(
     folder: Path,
     *,
-    rows: Iterable[JudgedRow],
+    blocks: Iterable[Block],
     layout: Layout,
     formats: Sequence[str] = tuple(REPORT_NAMES),
 ) -> Written:
@@ -53,7 +52,7 @@ def write_reports(
 
     Args:
         folder: The run's folder; it exists.
-        rows: As :func:`bulkbind.report.merge.judged_rows` yields them.
+        blocks: As :func:`bulkbind.report.ordering.judged_blocks` yields them.
         layout: File names, carried columns, advice.
         formats: Of ``csv``, ``jsonl``, ``failed``.
 
@@ -72,8 +71,8 @@ def write_reports(
         pens = list(zip(forms, opened, strict=True))
         for form, draft in pens:
             draft.add(form.header)
-        for block in blocks(rows, carried=len(layout.carried)):
-            tally.count(block.rows)
+        for block in blocks:
+            tally.count(block.shares)
             for form, draft in pens:
                 draft.add(form.lines(block))
         sums = publish(opened)

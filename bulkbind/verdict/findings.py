@@ -17,7 +17,7 @@ from bulkbind.model import (
     Target,
     Verdict,
 )
-from bulkbind.verdict.standing import Standing, stand
+from bulkbind.verdict.standing import UNKNOWN_REPLACED, Standing, stand
 from bulkbind.verdict.stops import Stops
 
 #: Of rows that an answer or a list ends.
@@ -77,6 +77,9 @@ def find(
     batch: Batch, records: Sequence[Record], *, target: Target, stops: Stops
 ) -> Findings:
     """Judge a batch as :func:`judge` does, in columns: made for millions of rows."""
+    taken = _taken_whole(batch, records)
+    if taken is not None:
+        return taken
     standing = stand(batch, records)
     common = [_unanswered(stops.reaching(target))] * len(batch.api_ids)
     blanks = [""] * len(common)
@@ -90,6 +93,46 @@ def find(
             check.others[place], target.plugin_id, action=batch.action
         )
     return found
+
+
+def _taken_whole(batch: Batch, records: Sequence[Record]) -> Findings | None:
+    """Judge a batch that one answer settled whole, as nearly all are; else None."""
+    if batch.action is not Action.ATTACH or len(records) < 2:  # noqa: PLR2004 - a pair
+        return None
+    *pictures, intent, answer = records
+    everyone = tuple(range(len(batch.api_ids)))
+    if not _answers_all(intent, answer, everyone):
+        return None
+    others = (UNKNOWN_REPLACED,) * len(everyone)
+    for picture in pictures:
+        if picture.kind is not RecordKind.PICTURE or picture.span != everyone:
+            return None
+        others = picture.others
+    if len(others) != len(everyone):
+        return None
+    verdicts = {
+        other: _done(answer, other, action=batch.action) for other in set(others)
+    }
+    _, attach_ids, times = answer.receipts
+    return Findings(
+        [verdicts[other] for other in others],
+        list(attach_ids),
+        list(times),
+        [1] * len(everyone),
+        [""] * len(everyone),
+    )
+
+
+def _answers_all(intent: Record, answer: Record, everyone: tuple[int, ...]) -> bool:
+    """Tell whether a request for all ids got a receipt for each of them."""
+    positions, attach_ids, times = answer.receipts
+    return (
+        intent.kind is RecordKind.INTENT
+        and answer.kind is RecordKind.ANSWER
+        and answer.scope is Scope.DONE
+        and intent.span == everyone == positions
+        and len(attach_ids) == len(times) == len(everyone)
+    )
 
 
 def _verified(seen: str, plugin_id: str, *, action: Action) -> str:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkbind.errors import Fault, LedgerDamaged
-from bulkbind.manifest import PinWriter, read_pin
+from bulkbind.manifest import PinWriter, read_pin, read_pinned
 from bulkbind.model import Row
 
 ROW = Row(0, 2, "default", "P", "i", "p", "cors", "e", "a", ("x", "", ""))
@@ -98,3 +98,42 @@ def test_a_copy_that_says_something_else_is_not_believed(tmp_path, text):
 
     with pytest.raises(LedgerDamaged):
         list(read_pin(path))
+
+
+plain = st.builds(
+    lambda line, target, width: ROW._replace(
+        line=line, plugin_id=f"p{target}", carried=("x",) * width
+    ),
+    st.integers(1, 9999),
+    st.integers(0, 2),
+    st.sampled_from([2, 2, 2, 0, 3]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(rows | plain, max_size=20),
+    st.sets(st.integers(0, 19)),
+    st.integers(1, 200),
+)
+def test_rows_come_back_whatever_is_taken_apart_at_once(
+    tmp_path, written, invalid, chunk
+):
+    fault = Fault("apis.csv", 1, "api_id", "is no id", "correct it")
+    marked = [
+        row._replace(fault=fault) if number in invalid else row
+        for number, row in enumerate(written)
+    ]
+    digest = pin(tmp_path / "pin", marked)
+
+    parts = read_pinned(tmp_path / "pin", sha256=digest, chunk=chunk)
+
+    assert [row for part in parts for row in part.rows()] == written
+
+
+def test_a_copy_that_was_made_anew_is_not_what_was_planned(tmp_path):
+    planned = pin(tmp_path / "planned", [ROW])
+    pin(tmp_path / "pin", [ROW._replace(line=3)])
+
+    with pytest.raises(LedgerDamaged, match="is not what was planned"):
+        list(read_pinned(tmp_path / "pin", sha256=planned))

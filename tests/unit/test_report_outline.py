@@ -14,7 +14,7 @@ def totals(*histories, choices=None) -> Totals:
         choices or [0] * len(histories), batch_size=1, histories=list(histories)
     )
     tally = Tally(lambda code: f"about {code}" if code else "")
-    tally.count(run.judged())
+    tally.count([judged.shared for judged in run.judged()])
     return tally.totals()
 
 

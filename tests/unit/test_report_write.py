@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from bulkbind.errors import ReportWrong, StateError
 from bulkbind.model import Action, Record, Requests, RunState, Scope, Summary, Verdict
 from bulkbind.report import Written, judged_rows, write_reports, write_summary
+from bulkbind.report.block import blocks
 from bulkbind.report.files import drafts, publish, sweep
 from tests.unit.test_report_source import (
     MadeRun,
@@ -30,7 +31,8 @@ from tests.unit.test_report_source import (
 
 def written(run: MadeRun, folder: Path, **options) -> Written:
     rows = judged_rows(run.rows, source=run.source, expected_rows=run.expected_rows)
-    return write_reports(folder, rows=rows, layout=made_layout(), **options)
+    parts = blocks(rows, carried=0)
+    return write_reports(folder, blocks=parts, layout=made_layout(), **options)
 
 
 def names(folder: Path) -> set[str]:
