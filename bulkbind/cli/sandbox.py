@@ -3,11 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-import anyio
 import click
 
 from bulkbind.cli import options
 from bulkbind.cli.saying import say
+from bulkbind.job.looping import run_async
 from bulkbind.job.rehearsing import SandboxWish, serve
 from bulkbind.settings import Hint, SandboxSettings, parse_duration, parse_rate
 
@@ -86,7 +86,7 @@ def command(
         job=given.load() if source is not None else None,
         settings=settings,
     )
-    anyio.run(partial(serve, wish, ready=_say_ready))
+    run_async(partial(serve, wish, ready=_say_ready))
     return 0
 
 
