@@ -21,8 +21,6 @@ from bulkbind.wire import Masks
 #: Largest answer that is read, in bytes; a full attach answer has about 171 kB.
 MAX_ANSWER = 8 * 1024 * 1024
 
-_CHUNK = 256 * 1024
-
 #: Errors that say for sure that a request never left.
 _NEVER_LEFT = (
     aiohttp.ClientConnectorError,
@@ -161,14 +159,15 @@ class Http:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK):
-        body += chunk
-        if len(body) > MAX_ANSWER:
+    chunks, size = [], 0
+    while chunk := await response.content.readany():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER:
             response.close()
             message = f"the answer is larger than {MAX_ANSWER:,} bytes"
             raise AnswerLost(message)
-    return bytes(body)
+    return b"".join(chunks)
 
 
 class AccountHttp:

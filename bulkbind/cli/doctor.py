@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 
 from bulkbind.cli import options
@@ -17,6 +16,7 @@ from bulkbind.cli.words import count
 from bulkbind.doctor import Check, Grade, examine, this_machine
 from bulkbind.errors import SettingsError
 from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.looping import run_async
 from bulkbind.job.planfile import is_plan_file
 from bulkbind.job.reading import Surroundings
 from bulkbind.settings import JobSettings, Overrides, installed_version, load_job
@@ -66,7 +66,7 @@ def command(
         machine=this_machine(tool=installed_version()),
         around=Surroundings(),
     )
-    found = anyio.run(partial(_hear, checks, quiet=quiet, as_json=as_json))
+    found = run_async(partial(_hear, checks, quiet=quiet, as_json=as_json))
     return _exit_code(found)
 
 

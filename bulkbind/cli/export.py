@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 
 from bulkbind.cli import options
@@ -15,6 +14,7 @@ from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import duration
 from bulkbind.job.exporting import ExportWish, Harvested, export_manifest
+from bulkbind.job.looping import run_async
 from bulkbind.settings import JobSettings, load_job
 
 
@@ -64,7 +64,7 @@ def command(
         tell=_silent if quiet else _tell,
     )
     with watching(quiet=quiet, sends=False) as around:
-        done = anyio.run(
+        done = run_async(
             partial(
                 export_manifest,
                 _without_stdin(settings),

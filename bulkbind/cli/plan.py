@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 
 from bulkbind.cli import options
@@ -15,6 +14,7 @@ from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
 from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.looping import run_async
 from bulkbind.job.planning import Plan
 from bulkbind.job.planrows import planned_rows
 from bulkbind.job.story import make_plan
@@ -91,7 +91,7 @@ def show_plan(
 ) -> Plan:
     """Plan a job and print the plan."""
     with watching(quiet=quiet, sends=False) as around:
-        plan = anyio.run(
+        plan = run_async(
             partial(
                 make_plan,
                 settings,

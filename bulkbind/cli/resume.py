@@ -4,13 +4,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 
 from bulkbind.cli import options
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.progress import watching
 from bulkbind.job.folders import StateFolder
+from bulkbind.job.looping import run_async
 from bulkbind.job.story import resume_run
 from bulkbind.settings import revise
 
@@ -39,7 +39,7 @@ def command(
     run = options.runs_state(state_dir).find(run_name)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     with watching(quiet=quiet) as around:
-        outcome = anyio.run(
+        outcome = run_async(
             partial(
                 resume_run,
                 run,

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 
 from bulkbind.cli import options
@@ -13,6 +12,7 @@ from bulkbind.cli.plan import reading_progress, show_plan
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
+from bulkbind.job.looping import run_async
 from bulkbind.job.planfile import is_plan_file
 from bulkbind.job.story import Outcome, RunOptions, run_job, run_plan_file
 from bulkbind.settings import JobSettings, revise
@@ -88,7 +88,7 @@ def _run_job(
     with watching(quiet=quiet) as around:
         if not settings.live and not quiet:
             say(BLIND, err=True)
-        return anyio.run(
+        return run_async(
             partial(
                 run_job, settings, state=shared.state, around=around, options=wanted
             )
@@ -98,7 +98,7 @@ def _run_job(
 def _run_plan(shared: options.Given, wanted: RunOptions, *, quiet: bool) -> Outcome:
     assert shared.source is not None  # noqa: S101 - a plan has a name
     with watching(quiet=quiet) as around:
-        return anyio.run(
+        return run_async(
             partial(
                 run_plan_file,
                 shared.source,

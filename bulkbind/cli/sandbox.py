@@ -3,11 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-import anyio
 import click
 
 from bulkbind.cli import options
 from bulkbind.cli.saying import say
+from bulkbind.job.looping import run_async
 from bulkbind.job.rehearsing import SandboxWish, serve
 from bulkbind.settings import Hint, SandboxSettings, parse_duration, parse_rate
 
@@ -112,7 +112,7 @@ def command(
         settings=settings,
         account=account,
     )
-    anyio.run(partial(serve, wish, ready=_say_ready))
+    run_async(partial(serve, wish, ready=_say_ready))
     return 0
 
 

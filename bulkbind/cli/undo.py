@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 
 from bulkbind.cli import options
@@ -16,6 +15,7 @@ from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, duration, rate, table
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.holds import release_command
+from bulkbind.job.looping import run_async
 from bulkbind.job.restoring import Prospect, Restoration
 from bulkbind.job.undoing import Undone, UndoOptions, undo_run
 from bulkbind.settings import revise
@@ -69,7 +69,7 @@ def command(
         notice=_nothing if quiet else partial(say, err=True),
     )
     with watching(quiet=quiet) as around:
-        undone = anyio.run(
+        undone = run_async(
             partial(
                 undo_run,
                 run,

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import click
 
 from bulkbind.cli import options
@@ -18,6 +17,7 @@ from bulkbind.cli.words import count, duration, table
 from bulkbind.errors import SettingsError
 from bulkbind.job.checked import Checked, TargetCheck
 from bulkbind.job.folders import StateFolder
+from bulkbind.job.looping import run_async
 from bulkbind.job.planfile import is_plan_file
 from bulkbind.job.verifying import Verified, verify_run, verify_source
 from bulkbind.model import Target
@@ -88,7 +88,7 @@ def _verify_run(
     wanted = options.only_pairs(only)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     with watching(quiet=quiet, sends=False) as around:
-        return anyio.run(
+        return run_async(
             partial(
                 verify_run,
                 run,
@@ -116,7 +116,7 @@ def _verify_source(
     shared = options.gather(source, state_dir=state_dir, **given)
     settings = shared.load()
     with watching(quiet=quiet, sends=False) as around:
-        return anyio.run(
+        return run_async(
             partial(
                 verify_source,
                 settings,

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import anyio
-
 from bulkbind import settings
 from bulkbind.job import story
 from bulkbind.job.folders import RunFolder, StateFolder, locate_state
+from bulkbind.job.looping import run_async
 from bulkbind.job.planning import Plan
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import judge_run
@@ -63,7 +62,7 @@ def plan_job(
         InputError: The manifest or the job is wrong.
         StateError: The plan cannot be saved.
     """
-    return anyio.run(partial(plan_job_async, job, live=live, save_as=save_as))
+    return run_async(partial(plan_job_async, job, live=live, save_as=save_as))
 
 
 async def plan_job_async(
@@ -122,7 +121,7 @@ def run_job(
     state_dir: str | Path | None = None,
 ) -> Outcome:
     """Do as ``run_job_async``, from code that is not async."""
-    return anyio.run(
+    return run_async(
         partial(
             run_job_async,
             job,
@@ -178,7 +177,7 @@ def resume_run(
     **keys: object,
 ) -> Outcome:
     """Do as ``resume_run_async``, from code that is not async."""
-    return anyio.run(
+    return run_async(
         partial(
             resume_run_async,
             run,

@@ -11,7 +11,8 @@ Values have no verbs that do I/O. Times are seconds since the epoch, UTC.
 from bulkbind.model.pinned import PinnedRows as PinnedRows
 from bulkbind.model.pinned import windows as windows
 from bulkbind.model.records import NO_RECEIPTS as NO_RECEIPTS
-from bulkbind.model.records import Receipt as Receipt
+from bulkbind.model.records import NOBODY as NOBODY
+from bulkbind.model.records import Named as Named
 from bulkbind.model.records import Receipts as Receipts
 from bulkbind.model.records import Record as Record
 from bulkbind.model.records import RecordKind as RecordKind

@@ -151,6 +151,12 @@ class Batch:
     """Row numbers in the run, ascending, one for each id."""
     api_ids: tuple[str, ...]
 
+    def ids_at(self, positions: Sequence[int]) -> tuple[str, ...]:
+        """Return the ids at some positions, ascending and distinct."""
+        if len(positions) == len(self.api_ids):
+            return self.api_ids
+        return tuple([self.api_ids[position] for position in positions])
+
 
 class Aside(NamedTuple):
     """A row that the plan set aside: it is never sent."""

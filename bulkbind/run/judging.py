@@ -60,8 +60,10 @@ def judge_refusals(batch: Batch, answer: Record, reply: Reply) -> Iterator[Recor
     An id that is refused for what passes, or that has a receipt as well, is neither
     yes nor no.
     """
+    if not reply.refusals:
+        return
     places = {batch.api_ids[position]: position for position in answer.span}
-    received = {receipt.api_id for receipt in reply.receipts}
+    received = set(reply.named.api_ids)
     reasons: dict[tuple[str, str], list[int]] = {}
     for refusal in reply.refusals:
         position = places.get(refusal.api_id)
@@ -192,20 +194,20 @@ def _match(batch: Batch, span: tuple[int, ...], reply: Reply) -> Receipts:
 
     One that the same answer contradicts counts for nothing.
     """
-    if not reply.receipts:
+    api_ids, attach_ids, times = reply.named
+    if not api_ids:
         return NO_RECEIPTS
-    by_id = {receipt.api_id: receipt for receipt in reply.receipts}
+    place_of = dict(zip(api_ids, range(len(api_ids)), strict=True))
     for refusal in reply.refusals:
-        by_id.pop(refusal.api_id, None)
-    named = [
-        (position, receipt)
-        for position in span
-        if (receipt := by_id.get(batch.api_ids[position])) is not None
-    ]
+        place_of.pop(refusal.api_id, None)
+    places = list(map(place_of.get, batch.ids_at(span)))
+    if None in places:
+        span = tuple(p for p, at in zip(span, places, strict=True) if at is not None)
+    found = [place for place in places if place is not None]
     return Receipts(
-        tuple(position for position, _ in named),
-        tuple(receipt.plugin_attach_id for _, receipt in named),
-        tuple(receipt.attached_time for _, receipt in named),
+        span,
+        tuple([attach_ids[place] for place in found]),
+        tuple([times[place] for place in found]),
     )
 
 

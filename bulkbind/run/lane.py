@@ -183,7 +183,7 @@ class LaneWorker:
             reply = await tools.attacher.apply(
                 batch.action,
                 self._targets[batch.target],
-                [batch.api_ids[position] for position in span],
+                batch.ids_at(span),
             )
             seconds = anyio.current_time() - left_at
         answer, stepped = await self._take(progress, intent, reply, seconds=seconds)

@@ -51,6 +51,8 @@ class Progress:
     @property
     def is_settled(self) -> bool:
         """True: every id has its own answer, so that nobody need open the batch."""
+        if not self._shelved:
+            return not self.ask()
         return not self.ask() and self._shelved.isdisjoint(self._standing.open)
 
     def shelve(self, positions: Sequence[int]) -> None:
@@ -101,6 +103,8 @@ class Progress:
     def unsent(self) -> tuple[int, ...]:
         """Open positions to be judged anew: never sent, or refused and taken again."""
         attempts = self._standing.attempts
+        if not any(attempts):
+            return self.open
         return tuple(p for p in self.open if not attempts[p] or p in self._again)
 
     def pictured_at(self, positions: Sequence[int], *, first: int) -> float:
@@ -126,7 +130,9 @@ class Progress:
         """Return how many ids have an answer of their own, by what it is."""
         standing = self._standing
         attempts = standing.attempts
-        unchanged = sum(not attempts[position] for position in standing.bound)
+        unchanged = 0
+        if 0 in attempts:
+            unchanged = sum(not attempts[position] for position in standing.bound)
         return Settled(
             done=len(standing.bound) - unchanged,
             unchanged=unchanged,

@@ -1,6 +1,6 @@
 """A batch's records folded: where each of its ids stands. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, repeat
 
@@ -47,13 +47,10 @@ class Standing:
     @property
     def open(self) -> tuple[int, ...]:
         """Positions that have no answer of their own yet, ascending."""
-        return tuple(
-            position
-            for position in range(len(self.attempts))
-            if position not in self.bound
-            and position not in self.failed
-            and position not in self.kept
-        )
+        settled = self.bound.keys() | self.failed.keys() | self.kept.keys()
+        if not settled:
+            return tuple(range(len(self.attempts)))
+        return tuple(p for p in range(len(self.attempts)) if p not in settled)
 
     def other(self, position: int) -> str:
         """Return the plug-in that a position displaces; empty: none."""
@@ -90,8 +87,10 @@ def _leave(standing: Standing, intent: Record) -> dict[int, Record]:
     return before
 
 
-def _forget(records: dict[int, Record], positions: Iterable[int]) -> None:
-    if records:
+def _forget(records: dict[int, Record], positions: Sequence[int]) -> None:
+    if len(positions) == len(records) and records.keys() == set(positions):
+        records.clear()
+    elif records:
         for position in positions:
             records.pop(position, None)
 

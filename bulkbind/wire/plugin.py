@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import quote
 
 import msgspec
 
-from bulkbind.model import Action, OurCode, Receipt, Refusal, Reply, Target
+from bulkbind.model import Action, Named, OurCode, Refusal, Reply, Target
 from bulkbind.wire.text import scrub
 
 METHODS = {Action.ATTACH: "POST", Action.DETACH: "PUT"}
@@ -27,12 +28,20 @@ _MAX_FACTS = 128
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-class _Record(msgspec.Struct):
+class _Record(msgspec.Struct, gc=False):
     api_id: str | None = None
     plugin_attach_id: str | None = None
     attached_time: str | None = None
+
+
+class _Names(msgspec.Struct):
     plugin_name: str | None = None
     env_name: str | None = None
+
+
+class _NamedRecords(msgspec.Struct):
+    attached_plugins: list[_Names] = []
+    success: list[_Names] = []
 
 
 class _Result(msgspec.Struct):
@@ -72,6 +81,7 @@ class _Refused(msgspec.Struct):
 
 _ATTACHED = msgspec.json.Decoder(_Attached)
 _PROMISED = msgspec.json.Decoder(_Promised)
+_NAMES = msgspec.json.Decoder(_NamedRecords)
 _REFUSED = msgspec.json.Decoder(_Refused)
 _ENCODER = msgspec.json.Encoder()
 
@@ -138,18 +148,17 @@ def _read_receipts(body: bytes, request_id: str) -> Reply:
         message = f"the 201 cannot be read: {scrub(str(error))}"
         return Reply(_CREATED, OurCode.REPLY_MALFORMED, message, request_id)
     records = attached.attached_plugins + attached.success
-    first = records[0] if records else _Record()
+    names = _read_names(body)
     return Reply(
         _CREATED,
         request_id=request_id,
-        receipts=_tidy(
-            [
-                Receipt(r.api_id or "", r.plugin_attach_id or "", r.attached_time or "")
-                for r in records
-            ]
+        named=_tidy(
+            tuple([record.api_id or "" for record in records]),
+            tuple([record.plugin_attach_id or "" for record in records]),
+            tuple([record.attached_time or "" for record in records]),
         ),
-        plugin_name=scrub(first.plugin_name or ""),
-        env_name=scrub(first.env_name or ""),
+        plugin_name=scrub(names.plugin_name or ""),
+        env_name=scrub(names.env_name or ""),
         refusals=tuple(_refusals(attached)),
     )
 
@@ -159,6 +168,21 @@ def _decode_attached(body: bytes) -> _Attached:
         return _ATTACHED.decode(body)
     except msgspec.ValidationError:
         return _Attached(_PROMISED.decode(body).attached_plugins)
+
+
+def _read_names(body: bytes) -> _Names:
+    """Read the names that every record repeats, from the first one.
+
+    The body is cut behind its first closing brace and closed; one whose first record
+    does not end there is read as a whole.
+    """
+    cut = body.find(b"}") + 1
+    for text in (body[:cut] + b"]}", body):
+        with suppress(*UNREADABLE):
+            found = _NAMES.decode(text)
+            for names in found.attached_plugins or found.success:
+                return names
+    return _Names()
 
 
 def _refusals(attached: _Attached) -> Iterator[Refusal]:
@@ -183,15 +207,14 @@ def _refusal(api_id: str | None, code: str | None, message: str | None) -> Refus
     )
 
 
-def _tidy(receipts: list[Receipt]) -> tuple[Receipt, ...]:
+def _tidy(
+    api_ids: tuple[str, ...], attach_ids: tuple[str, ...], times: tuple[str, ...]
+) -> Named:
     """Scrub the facts of receipts that are not as plain as ids and times are."""
-    facts = "".join([r.plugin_attach_id + r.attached_time for r in receipts])
-    if facts.isprintable() and len(facts) <= _MAX_FACTS * len(receipts):
-        return tuple(receipts)
-    return tuple(
-        Receipt(r.api_id, scrub(r.plugin_attach_id), scrub(r.attached_time))
-        for r in receipts
-    )
+    facts = "".join(attach_ids + times)
+    if facts.isprintable() and len(facts) <= _MAX_FACTS * len(api_ids):
+        return Named(api_ids, attach_ids, times)
+    return Named(api_ids, tuple(map(scrub, attach_ids)), tuple(map(scrub, times)))
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Reply:

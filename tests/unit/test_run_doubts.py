@@ -61,13 +61,13 @@ def test_what_the_first_list_shows_is_bound_with_its_receipt(tmp_path):
         reply = await scene.bind(scene.ids[:3])
         progress = doubtful(scene)
         await look(scene, doubts_of(scene), progress)
-        return seen(progress), readings(scene), reply.receipts
+        return seen(progress), readings(scene), reply.named
 
-    counts, (reading,), receipts = play(tmp_path, story)
+    counts, (reading,), named = play(tmp_path, story)
     assert counts == (3, 0, 2)
     assert reading.scope is Scope.DONE
-    assert reading.receipts.attach_ids == tuple(r.plugin_attach_id for r in receipts)
-    assert reading.receipts.times == tuple(r.attached_time for r in receipts)
+    assert reading.receipts.attach_ids == named.attach_ids
+    assert reading.receipts.times == named.times
 
 
 def test_a_batch_that_is_shown_whole_is_settled_and_read_once(tmp_path):

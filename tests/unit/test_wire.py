@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bulkbind.model import Action, OurCode, Receipt, Refusal, Reply, Target
+from bulkbind.model import NOBODY, Action, Named, OurCode, Refusal, Reply, Target
 from bulkbind.wire import (
     MAX_TEXT,
     METHODS,
@@ -107,14 +107,19 @@ def created(*records: object) -> Reply:
     return read_reply(201, {}, json.dumps({"attached_plugins": records}).encode())
 
 
-def receipt(number: int) -> Receipt:
-    return Receipt(f"api{number}", f"{number:032x}", "2026-01-02T03:04:05.296181801Z")
+def receipts(*numbers: int) -> Named:
+    """What ``record`` of each number says."""
+    return Named(
+        tuple(f"api{number}" for number in numbers),
+        tuple(f"{number:032x}" for number in numbers),
+        ("2026-01-02T03:04:05.296181801Z",) * len(numbers),
+    )
 
 
 def test_a_201_has_a_receipt_for_every_record():
     reply = created(record(1), record(2))
 
-    assert reply.receipts == (receipt(1), receipt(2))
+    assert reply.named == receipts(1, 2)
     assert (reply.status, reply.code, reply.message) == (201, "", "")
     assert (reply.plugin_name, reply.env_name) == ("cors-all", "RELEASE")
 
@@ -123,14 +128,14 @@ def test_a_201_has_a_receipt_for_every_record():
 def test_records_come_in_any_order(order):
     reply = created(*(record(number) for number in order))
 
-    assert set(reply.receipts) == {receipt(number) for number in range(6)}
+    assert reply.named == receipts(*order)
 
 
 @pytest.mark.parametrize("name", sorted(record(1)))
 def test_any_field_of_a_record_may_be_missing(name):
     reply = created({key: value for key, value in record(1).items() if key != name})
 
-    assert len(reply.receipts) == 1
+    assert len(reply.named.api_ids) == 1
     assert reply.code == ""
 
 
@@ -140,7 +145,7 @@ def test_any_field_of_a_record_may_be_missing(name):
 def test_any_field_of_a_record_may_be_null(name):
     reply = created(record(1, **{name: None}))
 
-    assert [receipt.api_id for receipt in reply.receipts] == ["api1"]
+    assert reply.named.api_ids == ("api1",)
 
 
 def test_unknown_fields_and_types_are_let_be():
@@ -150,7 +155,7 @@ def test_unknown_fields_and_types_are_let_be():
     }
     reply = read_reply(201, {}, json.dumps(body).encode())
 
-    assert reply.receipts == (receipt(1),)
+    assert reply.named == receipts(1)
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"attached_plugins":[]}'])
@@ -181,17 +186,19 @@ def test_a_201_that_cannot_be_read_is_neither_yes_nor_no(body):
 
     assert reply.code == OurCode.REPLY_MALFORMED
     assert reply.message.startswith("the 201 cannot be read: ")
-    assert reply.receipts == ()
+    assert reply.named == NOBODY
 
 
-@pytest.mark.parametrize("name", ["plugin_attach_id", "attached_time"])
+@pytest.mark.parametrize(
+    ("name", "column"), [("plugin_attach_id", "attach_ids"), ("attached_time", "times")]
+)
 @pytest.mark.parametrize("text", ["a\nb", "a\x1b[2J", "a\u202eb", "x" * 10_000])
-def test_a_hostile_fact_of_a_receipt_is_scrubbed(name, text):
+def test_a_hostile_fact_of_a_receipt_is_scrubbed(name, column, text):
     reply = created(record(1, **{name: text}))
 
-    facts = reply.receipts[0]._asdict()
-    assert facts[name].isprintable()
-    assert len(facts[name]) <= MAX_TEXT
+    (fact,) = reply.named._asdict()[column]
+    assert fact.isprintable()
+    assert len(fact) <= MAX_TEXT
 
 
 def test_names_are_scrubbed():
@@ -464,7 +471,7 @@ def test_a_failure_inside_a_201_is_read_should_there_ever_be_one(body):
     reply = read_reply(201, {}, json.dumps(body).encode())
 
     assert reply.refusals == (Refusal("a", "APIG.3707", "not published"),)
-    assert reply.receipts == ()
+    assert reply.named == NOBODY
 
 
 @pytest.mark.parametrize("result", [None, {}, {"status": "SUCCESS"}, {"status": None}])
@@ -483,7 +490,7 @@ def test_what_no_page_promises_never_spoils_the_receipts_beside_it(extra):
     body = {"attached_plugins": [record(1)], **extra}
     reply = read_reply(201, {}, json.dumps(body).encode())
 
-    assert (reply.code, reply.receipts) == ("", (receipt(1),))
+    assert (reply.code, reply.named) == ("", receipts(1))
 
 
 def test_a_failure_without_words_is_given_some():
