@@ -410,3 +410,28 @@ def test_status_counts_by_verdict(bulkbind, remote, occupied):
         [0, len(rows), 0, 0, 0],
     ]
     assert "not settled" not in bulkbind("status").out
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="job/running._leave counts what the plan showed, not what earlier"
+    " invocations were given leave for: each resume has max_replace anew",
+)
+def test_max_replace_holds_over_all_resumes_of_a_saved_plan(
+    bulkbind, folder, state, remote, serve
+):
+    rows = bindings(1100)
+    rivals = [rival(rows[no]) for no in (0, 600, 1050)]
+    manifest = write_manifest(folder / "apis.csv", rows)
+    before = write_manifest(folder / "before.csv", rivals)
+    leave = ("--set", "safety.on_replace=allow", "--set", "safety.max_replace=1")
+    with serve([*rows, *rivals]) as served:
+        bulkbind("plan", manifest, *remote(served), *leave, "-o", "free.plan")
+        bulkbind("run", before, *remote(served))
+        served.forget()
+
+        codes = [bulkbind("run", "free.plan").code]
+        codes += [bulkbind("resume", manifest).code for _ in range(3)]
+
+        assert codes == [4, 4, 4, 4]
+        assert not served.journal
