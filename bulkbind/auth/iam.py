@@ -47,6 +47,10 @@ class Iam:
 NOWHERE = Iam("", "")
 
 
+#: Characters of a shorter password; it is a word, and no cloud takes it.
+_SHORTEST = 6
+
+
 class Login(NamedTuple):
     """Who signs in; a ``Secret`` shows nothing."""
 
@@ -146,7 +150,8 @@ async def _sign_in(
         raise _unreached(iam, error) from error
     clock.hear(answer.headers)
     if answer.status != _CREATED:
-        raise _refusal(answer, iam, OurCode.SIGN_IN_REFUSED)
+        hidden = login.password.reveal()
+        raise _refusal(answer, iam, OurCode.SIGN_IN_REFUSED, hidden=hidden)
     return _read_token(answer, label)
 
 
@@ -218,13 +223,20 @@ def _unreached(iam: Iam, error: Exception) -> CredentialUnavailable:
     return CredentialUnavailable(message)
 
 
-def _refusal(answer: Answer, iam: Iam, code: OurCode) -> CredentialUnavailable:
-    """Say what the identity service said; 4xx is for good, but a throttle."""
+def _refusal(
+    answer: Answer, iam: Iam, code: OurCode, *, hidden: str = ""
+) -> CredentialUnavailable:
+    """Say what the identity service said; 4xx is for good, but a throttle.
+
+    A password that it, or a proxy before it, repeats is not said.
+    """
     try:
         said = _REFUSED.decode(answer.body)
     except msgspec.MsgspecError:
         said = _Refused()
     text = said.error_msg or (said.error.message if said.error else "") or "no message"
+    if len(hidden) >= _SHORTEST:
+        text = text.replace(hidden, "***")
     message = f"{iam.endpoint} says {answer.status} {scrub(said.error_code)}"
     message = f"{message.rstrip()}: {scrub(text)}"
     is_final = _BAD_REQUEST <= answer.status < _SERVER and answer.status not in {

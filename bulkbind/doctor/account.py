@@ -3,12 +3,18 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from bulkbind.auth import Credential, Token
+from bulkbind.auth import Credential, Key, Token
 from bulkbind.doctor.asking import Asker, Named
-from bulkbind.doctor.check import Check, fault, fine, from_error, note
-from bulkbind.errors import BulkbindError, CredentialsMissing, StateError
+from bulkbind.doctor.check import Check, fine, from_error, note
+from bulkbind.errors import (
+    BulkbindError,
+    CredentialsMissing,
+    CredentialsRejected,
+    StateError,
+)
 from bulkbind.job.connecting import connect, credential_finder, find_credentials
 from bulkbind.job.folders import StateFolder
+from bulkbind.job.projects import settle_projects
 from bulkbind.job.reading import Surroundings
 from bulkbind.model import DEFAULT_ACCOUNT
 from bulkbind.settings import SANDBOX, AccountSettings, JobSettings
@@ -45,16 +51,25 @@ async def check_account(
         return
     assert credential is not None  # noqa: S101 - it is not the sandbox
     yield fine("credential", of, _kind_of(credential))
-    if not (account.project_id or named.project_id or credential.project_id):
+    try:
+        projects = await settle_projects(
+            alone,
+            [name],
+            told={name: named.project_id},
+            credentials={name: credential},
+            environ=around.environ,
+        )
+    except BulkbindError as error:
+        what = "credential" if isinstance(error, CredentialsRejected) else "project"
         remedy = "give project_id in the account, or --project-id"
-        yield fault("project", of, "no project is known", remedy)
+        yield from_error(what, of, error, remedy=remedy)
         return
     try:
         async with connect(
             alone,
             credentials={name: credential},
             state=state,
-            projects={name: named.project_id},
+            projects=projects,
             rows=lambda: iter(()),
             environ=around.environ,
         ) as connections:
@@ -78,5 +93,7 @@ def check_credential(around: Surroundings) -> Check:
 
 def _kind_of(credential: Credential) -> str:
     """Say what a credential is used as, and where it was found; never what it is."""
-    kind = "a token" if isinstance(credential, Token) else "an access key"
+    kind = "a proof that is renewed"
+    if isinstance(credential, Token | Key):
+        kind = "a token" if isinstance(credential, Token) else "an access key"
     return f"{kind}, found at {credential.label}"

@@ -7,11 +7,12 @@ from contextlib import closing
 from bulkbind.errors import EndpointUnreachable, RefusedForSafety
 from bulkbind.job.folders import RunFolder
 from bulkbind.job.planning import Plan
-from bulkbind.ledger import SqliteLedger
+from bulkbind.ledger import Ledger, SqliteLedger
 from bulkbind.model import OurCode, Summary, Verdict
 from bulkbind.plan import OnReplace
 from bulkbind.run import ON_REPLACE
 from bulkbind.settings import JobSettings
+from bulkbind.verdict import stand
 
 #: Displaced plug-ins that a message names.
 _NAMED = 3
@@ -21,6 +22,16 @@ def cap(limit: tuple[float, bool], *, bindings: int) -> int:
     """Return how many plug-ins ``max_replace`` lets a run displace."""
     number, is_share = limit
     return int(number * bindings) if is_share else int(number)
+
+
+def displaced_so_far(ledger: Ledger) -> int:
+    """Count the rows whose last picture shows another plug-in: leave that is used."""
+    count = 0
+    for target in ledger.targets():
+        for batch, records in ledger.batches(target.no):
+            standing = stand(batch, records)
+            count += sum(bool(standing.other(at)) for at in standing.pictures)
+    return count
 
 
 def refuse_replacements(settings: JobSettings, plan: Plan) -> None:
@@ -88,7 +99,8 @@ def refuse_displacing(run: RunFolder, summary: Summary) -> None:
     if summary.stopped_by == ON_REPLACE and not summary.requests.sent:
         message = (
             f"{_last_stop(run)}, and nothing was sent; plan again, or"
-            f" `bulkbind resume {run.handle}` with --set safety.on_replace=allow"
+            f" `bulkbind resume {run.handle}` with --set safety.on_replace=allow and"
+            " a --set safety.max_replace that leaves room, if there is one"
         )
         raise RefusedForSafety(message)
 

@@ -17,7 +17,12 @@ from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings, engine_settings, read_tools
-from bulkbind.job.refusing import cap, refuse_displacing, refuse_unreachable
+from bulkbind.job.refusing import (
+    cap,
+    displaced_so_far,
+    refuse_displacing,
+    refuse_unreachable,
+)
 from bulkbind.job.reporting import Reported, write_run_reports
 from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
 from bulkbind.live import Lists, Pictures
@@ -265,7 +270,7 @@ def _leave(errand: Errand, ledger: Ledger) -> Leave:
         return Leave(settings.on_replace, math.inf)
     totals = json.loads(ledger.meta()["totals"])
     most = cap(settings.max_replace, bindings=totals["bindings"])
-    return Leave(settings.on_replace, most - totals.get("replaced", 0))
+    return Leave(settings.on_replace, most - displaced_so_far(ledger))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from bulkbind.auth import Credential
 from bulkbind.errors import RefusedForSafety, StoppedByRule, UnknownRun
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.facts import (
+    freeze,
     hash_sources,
     manifest_sha256,
     operator,
@@ -228,6 +229,7 @@ def _adopt(
                 "run_id": run_id,
                 "operator": operator(),
                 "note": settings.note,
+                "settings": freeze(settings),
                 "saved_plan": path.name,
                 "reads": "0",
                 "seconds_reading": "0.0",

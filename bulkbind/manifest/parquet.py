@@ -83,7 +83,22 @@ def _written(batch: Any, *, has_header: bool, pa: Any, csv: Any) -> str:  # noqa
         sink,
         csv.WriteOptions(include_header=has_header, quoting_style="needed"),
     )
-    return sink.getvalue().decode()
+    try:
+        return sink.getvalue().decode()
+    except UnicodeDecodeError as error:
+        column = quoted(_not_utf8(batch.schema.names, texts))
+        problem = f"its column {column} holds text that is not UTF-8"
+        raise Unreadable(problem, "export it again, as UTF-8") from error
+
+
+def _not_utf8(names: list[str], columns: list[Any]) -> str:
+    """Return the first column with a text that cannot be decoded."""
+    for name, column in zip(names, columns, strict=True):
+        try:
+            column.to_pylist()
+        except UnicodeDecodeError:
+            return name
+    return ""
 
 
 def _cell(text: str) -> str:

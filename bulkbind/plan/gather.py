@@ -54,8 +54,7 @@ class Gather:
             by_number[number].append(at)
         packed = bytes(self._ids)
         ids = [packed[at : at + _ID_BYTES] for at in range(0, len(packed), _ID_BYTES)]
-        for number, positions in by_number.items():
-            group, target = self.places[number]
+        for (group, target), positions in self._by_target(by_number).items():
             self._spill.extend(
                 group,
                 target,
@@ -66,3 +65,20 @@ class Gather:
         self._numbers.clear()
         self._ids.clear()
         self._rows, self._lines = array("q"), array("q")
+
+    def _by_target(
+        self, by_number: dict[int, list[int]]
+    ) -> dict[tuple[int, int], list[int]]:
+        """Join numbers that stand for one target: it may be written in two ways."""
+        found: dict[tuple[int, int], list[int]] = {}
+        joined = set()
+        for number, positions in by_number.items():
+            target = self.places[number]
+            if target in found:
+                found[target] += positions
+                joined.add(target)
+            else:
+                found[target] = positions
+        for target in joined:
+            found[target].sort()
+        return found

@@ -115,11 +115,6 @@ def test_an_export_finds_its_project_too(bulkbind, folder, served, iam):
     assert ("GET", f"/v3/projects?name={REGION}") in iam.asked
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="doctor/account.py does not look a project up: it says fault, exit 1, and"
-    " calls a user an access key, where `run` signs in, finds it and is exit 0",
-)
 def test_doctor_finds_nothing_wrong_where_a_run_looks_its_project_up(
     bulkbind, folder, served, iam
 ):

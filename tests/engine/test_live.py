@@ -412,11 +412,6 @@ def test_status_counts_by_verdict(bulkbind, remote, occupied):
     assert "not settled" not in bulkbind("status").out
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="job/running._leave counts what the plan showed, not what earlier"
-    " invocations were given leave for: each resume has max_replace anew",
-)
 def test_max_replace_holds_over_all_resumes_of_a_saved_plan(
     bulkbind, folder, state, remote, serve
 ):

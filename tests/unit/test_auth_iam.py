@@ -318,11 +318,6 @@ async def test_a_clock_that_is_hardly_wrong_is_left_alone():
     assert gate.seen == ["20270115T080000Z"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Http masks what is secret in headers; a sign-in's password is in the body,"
-    " and whoever echoes it without its key is printed and reported word for word",
-)
 async def test_a_password_that_an_answer_echoes_is_masked(served, http, monkeypatch):
     def echo():
         said = {"error": {"code": 401, "message": f"{PASSWORD} is not right"}}

@@ -3,7 +3,6 @@
 import gzip
 from unittest.mock import patch
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -156,12 +155,6 @@ def test_ids_are_packed_or_told_apart(api_ids):
         )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Planner.add_block takes a block target by target: a target met under two"
-    " spellings (with and without its type) gets rows that do not ascend, and the"
-    " ledger's pack_numbers ends in exit 70; a repeat names a later line as the first",
-)
 def test_a_target_spelt_in_two_ways_keeps_its_rows_in_manifest_order(tmp_path):
     path = tmp_path / "m.csv"
     lines = [

@@ -172,12 +172,6 @@ def test_without_the_extra_parquet_says_what_to_install(tmp_path, monkeypatch):
     assert "pip install 'bulkbind[parquet]'" in refusal_of(path)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=UnicodeDecodeError,
-    reason="pyarrow does not check that a string column is UTF-8, and _written decodes"
-    " it: a damaged file, or one whose writer put Latin-1 in, ends in exit 70",
-)
 def test_parquet_whose_text_is_no_utf_8_is_refused(tmp_path):
     latin = pa.array([b"Z\xfcrich"]).view(pa.string())
     target = {name: [hex_id(name)] for name in COLUMNS[:2] + COLUMNS[3:5]}
