@@ -125,6 +125,12 @@ def judge_blocks(facts: RunFacts, ledger: SqliteLedger) -> Iterator[Block]:
     except ReportWrong:
         _check_pin(facts)
         raise
+    except OSError as error:
+        message = (
+            f"{facts.folder.path}: the rows cannot be sorted ({error.strerror or error});"
+            f" make room there, then `bulkbind report {facts.folder.handle}`"
+        )
+        raise StateError(message) from error
 
 
 def layout_of(facts: RunFacts) -> Layout:
@@ -348,7 +354,7 @@ def export_run(run: RunFolder, *, wish: Wish, out: Path | BinaryIO) -> Exported:
     facts = run.facts()
     ledger = SqliteLedger.read(run.ledger)
     try:
-        rows = judge_run(facts, ledger)
-        return export(rows, layout=layout_of(facts), wish=wish, out=out)
+        judged = judge_blocks(facts, ledger)
+        return export(judged, layout=layout_of(facts), wish=wish, out=out)
     finally:
         ledger.close()

@@ -221,7 +221,9 @@ class SqliteLedger:
 
     @mapped
     def targets(self) -> list[Target]:
-        targets = [Target(*row) for row in self._sealed("target", schema.GET_TARGETS)]
+        met: dict[Any, Any] = {}  # each text in memory once: many are alike
+        rows = self._sealed("target", schema.GET_TARGETS)
+        targets = [Target(*[met.setdefault(v, v) for v in row]) for row in rows]
         (last,) = self._db.execute(schema.GET_LAST_TARGET).fetchone()
         numbers = [target.no for target in targets]
         if numbers != list(range(len(numbers))) or (last or 0) >= len(numbers) > 0:

@@ -125,6 +125,9 @@ class _Reader:
         self._has_header = False
         self._files: list[int] = []
         self._ids: list[tuple[str, ...]] = []
+        self._met: dict[
+            str, str
+        ] = {}  # each id in memory once: targets have many alike
 
     def take(self, text: str) -> Iterator[PinnedRows]:
         """Yield the rows of some whole lines."""
@@ -181,8 +184,11 @@ class _Reader:
             number, *cells = record
             if number == SHARED:
                 file, account, project_id, instance, plugin, kind, env = cells
+                ids = (account, project_id, instance, plugin, kind, env)
                 self._files.append(int(file))
-                self._ids.append((account, project_id, instance, plugin, kind, env))
+                self._ids.append(
+                    tuple(self._met.setdefault(text, text) for text in ids)
+                )
             elif number:
                 at = int(number)
                 yield _numbered(self._files[at], self._ids[at], cells)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,12 +45,12 @@ class Exported:
 
 
 def export(
-    rows: Iterable[JudgedRow], *, layout: Layout, wish: Wish, out: Path | BinaryIO
+    judged: Iterable[Block], *, layout: Layout, wish: Wish, out: Path | BinaryIO
 ) -> Exported:
     """Write the rows that are wanted.
 
     Args:
-        rows: All rows of the run; they are read to the end, so that the report is
+        judged: All rows of the run; they are read to the end, so that the report is
             proved to add up whatever was chosen.
         layout: File names, carried columns, advice.
         wish: Which rows, and how.
@@ -63,12 +63,12 @@ def export(
         StateError: The files cannot be written.
     """
     form, header = _form(wish, layout)
-    some = _proved_to_match(chosen(rows, only=wish.only, layout=layout), wish=wish)
+    some = _wanted(judged, layout=layout, wish=wish)
     if wish.split_by:
         return _export_split(
             some, layout=layout, wish=wish, form=form, header=header, out=out
         )
-    parts = _texts(some, layout=layout, form=form)
+    parts = ((len(block), form.lines(block)) for block in some)
     if not isinstance(out, Path):
         return _export_stream(parts, header=header, out=out)
     with drafts([out]) as opened:
@@ -92,22 +92,22 @@ def _form(wish: Wish, layout: Layout) -> tuple[Form, str]:
     return form, (_BYTE_ORDER_MARK if wish.excel else "") + form.header
 
 
+def _wanted(judged: Iterable[Block], *, layout: Layout, wish: Wish) -> Iterable[Block]:
+    if not wish.only:
+        judged = iter(judged)
+        return chain(list(islice(judged, 1)), judged)  # told before a stream begins
+    rows = (row for block in judged for row in block.rows)
+    some = _proved_to_match(chosen(rows, only=wish.only, layout=layout), wish=wish)
+    return blocks(some, carried=len(layout.carried))
+
+
 def _proved_to_match(rows: Iterator[JudgedRow], *, wish: Wish) -> Iterable[JudgedRow]:
     """Look for the first row before anything is written."""
     first = next(rows, None)
     if first is not None:
         return chain([first], rows)
-    if wish.only:
-        asked = " ".join(f"{name}={','.join(values)}" for name, values in wish.only)
-        raise SettingsError([f"--only {asked}: no row of the run matches"])
-    return ()
-
-
-def _texts(
-    rows: Iterable[JudgedRow], *, layout: Layout, form: Form
-) -> Iterator[tuple[int, str]]:
-    for block in blocks(rows, carried=len(layout.carried)):
-        yield len(block), form.lines(block)
+    asked = " ".join(f"{name}={','.join(values)}" for name, values in wish.only)
+    raise SettingsError([f"--only {asked}: no row of the run matches"])
 
 
 def _export_stream(
@@ -123,7 +123,7 @@ def _export_stream(
 
 
 def _export_split(
-    rows: Iterable[JudgedRow],
+    judged: Iterable[Block],
     *,
     layout: Layout,
     wish: Wish,
@@ -136,11 +136,11 @@ def _export_split(
         raise SettingsError(["--split-by: needs a folder; say which with -o"])
     count = 0
     with Split(out, header=header, suffix=wish.format) as split:
-        for block in blocks(rows, carried=len(layout.carried)):
+        for block in judged:
             count += len(block)
             by_value: dict[str, list[JudgedRow]] = {}
-            for judged in block.rows:
-                by_value.setdefault(read(judged), []).append(judged)
+            for row in block.rows:
+                by_value.setdefault(read(row), []).append(row)
             for value, some in by_value.items():
                 part = Block.of(some, carried=len(layout.carried))
                 split.add(value, form.lines(part))

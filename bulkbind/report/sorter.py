@@ -19,10 +19,10 @@ from typing import NamedTuple, Self
 import msgspec
 
 #: Rows sorted at once.
-WINDOW = 65_536
+WINDOW = 32_768
 
 #: Bytes of pieces that stay in memory.
-_KEPT = 16 * 1024 * 1024
+_KEPT = 8 * 1024 * 1024
 
 
 class Entries(NamedTuple):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bulkbind.errors import ReportWrong, SettingsError, StateError
 from bulkbind.model import Verdict
 from bulkbind.report import Wish, export
+from bulkbind.report.block import blocks
 from bulkbind.report.split import MOST_FILES, Split, file_name
 from tests.unit.test_report_source import made_layout, made_run
 
@@ -21,7 +22,8 @@ OWNERS = ["ann", "bob", "ann", "Ann", "../etc"]
 
 def rows(owners=OWNERS, choices=None):
     chosen = choices or [0] * len(owners)
-    return made_run(chosen, carried=[(owner,) for owner in owners]).judged()
+    run = made_run(chosen, carried=[(owner,) for owner in owners])
+    return blocks(run.judged(), carried=1)
 
 
 def streamed(**wish) -> bytes:
@@ -80,7 +82,7 @@ def test_a_run_that_does_not_add_up_leaves_no_file(tmp_path):
 
     with pytest.raises(ReportWrong):
         export(
-            (row for made in judged for row in made.judged()),
+            blocks((row for made in judged for row in made.judged()), carried=0),
             layout=made_layout(),
             wish=Wish(),
             out=tmp_path / "x.csv",
