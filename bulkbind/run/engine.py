@@ -27,6 +27,11 @@ from bulkbind.run.seams import (
 )
 from bulkbind.run.tools import Tools
 
+#: Lanes of an account that may hold their gateway's lock while they wait for a turn:
+#: enough that no slot waits for a lane, and few beside the 256 files of some systems.
+FEWEST_GATES = 32
+GATES_A_SLOT = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
@@ -97,6 +102,9 @@ class Engine:
                 turns=self.turns[account],
                 recorder=self.recorder,
                 locks=self.locks,
+                gates=anyio.Semaphore(
+                    max(FEWEST_GATES, GATES_A_SLOT * self.settings.concurrency)
+                ),
                 slots=slots,
                 halt=self.halt,
                 breaker=Breaker(self.settings.retry),

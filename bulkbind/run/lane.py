@@ -170,6 +170,7 @@ class LaneWorker:
         await self._wait_for_breaker()
         async with AsyncExitStack() as stack:
             with tools.halt.interruptible(self._lane.account):
+                await stack.enter_async_context(tools.gates)
                 await stack.enter_async_context(tools.locks(self._lane.gateway))
                 await stack.enter_async_context(tools.turns.turn(tools.slots))
             if self._halted():

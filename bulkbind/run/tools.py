@@ -44,6 +44,9 @@ class Tools(ReadTools):
 
     recorder: Recorder
     locks: GatewayLocks
+    gates: anyio.Semaphore
+    """The account's lanes that may hold a gateway, or wait for one: each keeps a file
+    open."""
     breaker: Breaker
     """The account's."""
     limits: Limits
