@@ -1,4 +1,4 @@
-"""Plots as SVG text: bars side by side, and lines in a log-log frame."""
+"""Lines in a log-log frame, as SVG text; for bars see ``bars``."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,27 +8,9 @@ from pathlib import Path
 
 _COLOURS = ("#2563eb", "#9ca3af", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6")
 _STYLE = "<style>text{font:13px sans-serif;fill:#6b7280}</style>"
-_WIDTH, _ROW, _LEFT = 640, 26, 190
+_WIDTH = 640
 
 Points = Sequence[tuple[float, float]]
-
-
-def write_bars(path: Path, title: str, bars: Mapping[str, float], *, unit: str) -> None:
-    """Write a bar for each name; the first is ours."""
-    most = max(bars.values())
-    lines = [f'<text x="0" y="16">{escape(title)}</text>']
-    for row, (name, value) in enumerate(bars.items(), 1):
-        y = row * _ROW
-        length = (_WIDTH - _LEFT - 90) * value / most
-        colour = _COLOURS[0] if row == 1 else _COLOURS[1]
-        end = _LEFT + length
-        box = f'x="{_LEFT}" y="{y + 3}" width="{length:.1f}" height="18"'
-        lines += [
-            f'<text x="{_LEFT - 8}" y="{y + 16}" text-anchor="end">{escape(name)}</text>',
-            f'<rect {box} fill="{colour}"/>',
-            f'<text x="{end + 6:.1f}" y="{y + 16}">{value:g} {unit}</text>',
-        ]
-    _write(path, lines, height=(len(bars) + 1) * _ROW)
 
 
 def write_lines(path: Path, title: str, lines: Mapping[str, Points]) -> None:
