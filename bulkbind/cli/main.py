@@ -175,15 +175,15 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _document(error: BulkbindError, code: int) -> dict[str, object]:
-    document: dict[str, object] = {
-        "format_version": "1.0",
-        "exit_code": code,
-        "error": str(error),
-    }
+    document = _refusal(str(error), code)
     if isinstance(error, ManifestError | PlanConflict):
         faults = [fault._asdict() for fault in error.faults]
         document |= {"fault_count": error.total, "faults": faults}
     return document
+
+
+def _refusal(text: str, code: int) -> dict[str, object]:
+    return {"format_version": "1.0", "exit_code": code, "error": text}
 
 
 class _Heard(KeyboardInterrupt):
@@ -228,7 +228,10 @@ def _call(arguments: list[str]) -> int:
     except click.ClickException as error:
         text = io.StringIO()
         error.show(file=text)
-        say(text.getvalue().removesuffix("\n"), err=True)
+        told = text.getvalue().removesuffix("\n")
+        say(told, err=True)
+        if _wants_json(arguments):
+            say(json.dumps(_refusal(told, 2), indent=2, ensure_ascii=False))
         return 2
     return result if isinstance(result, int) else 0
 

@@ -21,6 +21,8 @@ _WORDS = {
     Judged.UNKNOWN: "unknown: their gateway cannot be read",
 }
 
+_SKIPPED = "kept: ANOTHER plug-in is bound, and on_replace is skip"
+
 
 def plan_lines(plan: Plan) -> list[str]:
     """Write a plan as a table and its totals."""
@@ -36,8 +38,8 @@ def plan_lines(plan: Plan) -> list[str]:
     lines += [f"  {n:>10,}  {name}" for name, n in counts if n or name == "rows"]
     lines += ["", *_target_lines(plan), ""]
     if replaced := _replacement_rows(plan):
-        header = ("gateway", "environment", "is bound", "will be bound", "#APIs")
-        lines += ["to be displaced:", *table(header, replaced[:SHOWN]), ""]
+        header = ("gateway", "environment", "is bound", "is asked for", "#APIs")
+        lines += [f"{_replaced_title(plan)}:", *table(header, replaced[:SHOWN]), ""]
     lines += _requests_lines(plan)
     if plan.longest_lane:
         lines.append(
@@ -163,7 +165,12 @@ def _binding_counts(plan: Plan) -> list[tuple[str, int]]:
         return [("bindings to send", plan.totals.bindings)]
     judged = plan.found.totals
     extra = ("bound, and not in the manifest: left alone", plan.found.extra.total())
-    return [(word, judged[what]) for what, word in _WORDS.items()] + [extra]
+    words = _WORDS | ({Judged.REPLACE: _SKIPPED} if plan.skips else {})
+    return [(word, judged[what]) for what, word in words.items()] + [extra]
+
+
+def _replaced_title(plan: Plan) -> str:
+    return "to be kept" if plan.skips else "to be displaced"
 
 
 def _requests_lines(plan: Plan) -> Iterator[str]:
@@ -228,9 +235,9 @@ def plan_markdown(plan: Plan) -> Iterator[str]:
     replaced = _replacement_rows(plan)
     if replaced:
         yield ""
-        yield "**Displaced plug-ins**"
+        yield f"**Plug-ins {_replaced_title(plan)}**"
         yield ""
-        yield "| gateway | environment | is bound | will be bound | APIs |"
+        yield "| gateway | environment | is bound | is asked for | APIs |"
         yield "| --- | --- | --- | --- | ---: |"
         for row in replaced[:SHOWN]:
             yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"

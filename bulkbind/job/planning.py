@@ -54,6 +54,8 @@ class Plan:
     warnings: tuple[str, ...]
     found: Found | None
     """What is bound now; None: it was not read."""
+    skips: bool = False
+    """``on_replace`` is ``skip``: what another plug-in holds is left as it is."""
 
     @property
     def unread(self) -> Mapping[str, str]:
@@ -347,6 +349,7 @@ def _plan(
         manifest_sha256=manifest_sha256(manifest.files),
         rate=settings.rate,
         found=found,
+        skips=settings.on_replace is OnReplace.SKIP,
         warnings=tuple(manifest.warnings) + tuple(_warnings(draft.totals)),
     )
 

@@ -358,7 +358,7 @@ def test_a_plan_as_a_comment_for_a_merge_request(bulkbind, remote, occupied):
     said = bulkbind("plan", manifest, "--live", *remote(served), "--format", "md")
 
     assert "| 100 | to bind in place of ANOTHER plug-in |" in said.out
-    assert "**Displaced plug-ins**" in said.out
+    assert "**Plug-ins to be displaced**" in said.out
 
 
 def test_a_blind_run_needs_leave_and_says_what_it_costs(
@@ -430,3 +430,18 @@ def test_max_replace_holds_over_all_resumes_of_a_saved_plan(
 
         assert codes == [4, 4, 4, 4]
         assert not served.journal
+
+
+def test_a_plan_that_skips_says_what_is_kept(bulkbind, remote, occupied):
+    manifest, served, *_ = occupied
+    skip = ("--set", "safety.on_replace=skip")
+
+    said = bulkbind("plan", manifest, *remote(served), "--live", *skip)
+    written = bulkbind(
+        "plan", manifest, *remote(served), "--live", "--format=md", *skip
+    )
+
+    for text in (said.out, written.out):
+        assert "kept: ANOTHER plug-in is bound" in text
+        assert "to be kept" in text
+        assert "displaced" not in text.lower()

@@ -241,6 +241,7 @@ def test_runs_lists_the_newest_first_and_one_jobs_runs(bulkbind, folder, manifes
         (("plan", "gone.csv", "--format", "json"), 2, "no such file"),
         (("plan", "gone.csv", "--format=json"), 2, "no such file"),
         (("status", "--json"), 2, "bulkbind run"),
+        (("run", "--frob", "--json"), 2, "--frob"),
     ],
 )
 def test_a_script_is_told_of_an_error_in_json_too(bulkbind, given, code, words):
