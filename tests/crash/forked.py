@@ -134,6 +134,9 @@ def _obey(command: Command) -> None:
         os.close(file)
     from bulkbind.__main__ import main
 
+    # uvloop wakes its loop by a write to an eventfd, and aborts when that is made to fail
+    # like a write to a full disk, which it never does; asyncio's own loop sends instead.
+    sys.modules["uvloop"] = None  # type: ignore[assignment]
     command.gate.close_behind()
     command.gate.pass_through(MAIN)
     main()
