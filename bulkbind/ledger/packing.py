@@ -8,16 +8,15 @@ import sys
 import zlib
 from array import array
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import accumulate
 from operator import sub
 
 import msgspec
 
+from bulkbind.model import pack_hex_ids, unpack_hex_ids
+
 _TEXT, _HEX = b"\x00", b"\x01"
 _RANGE, _GAPS, _WIDE = b"\x02", b"\x03", b"\x04"
-
-_HEX_LENGTH = 32
 
 #: Fast rather than small: ids do not shrink any further.
 _LEVEL = 1
@@ -25,20 +24,16 @@ _LEVEL = 1
 
 def pack_texts(texts: Sequence[str]) -> bytes:
     """Pack texts; 32-digit hexadecimal ids take 16 bytes each."""
-    if set(map(len, texts)) <= {_HEX_LENGTH}:
-        joined = "".join(texts)
-        with suppress(ValueError):
-            packed = bytes.fromhex(joined)
-            if packed.hex() == joined:  # no capitals, no blanks
-                return _HEX + packed
+    packed = pack_hex_ids(texts)
+    if packed is not None:
+        return _HEX + packed
     return _TEXT + zlib.compress(msgspec.msgpack.encode(list(texts)), _LEVEL)
 
 
 def unpack_texts(packed: bytes) -> tuple[str, ...]:
     """Return what ``pack_texts`` was given."""
     if packed[:1] == _HEX:
-        digits = packed[1:].hex(",", _HEX_LENGTH // 2)
-        return tuple(digits.split(",")) if digits else ()
+        return tuple(unpack_hex_ids(packed[1:]))
     texts = msgspec.msgpack.decode(zlib.decompress(packed[1:]), type=list[str])
     return tuple(texts)
 

@@ -10,10 +10,7 @@ from typing import NamedTuple, cast
 
 from bulkbind.manifest.header import Layout
 from bulkbind.manifest.rows import RowMaker
-from bulkbind.model import Block, Row
-
-_HEX_LENGTH = 32
-_ID_BYTES = 16
+from bulkbind.model import ID_BYTES, Block, Row, pack_hex_ids
 
 #: Where more than one line in so many is not plainly sound, each is taken by itself.
 _FEW = 8
@@ -75,7 +72,7 @@ class BlockMaker:
                     numbers=cast("list[int]", numbers[part]),
                     known=self._maker.known,
                     api_ids=api_ids[part],
-                    packed=packed[16 * start : 16 * at],
+                    packed=packed[ID_BYTES * start : ID_BYTES * at],
                     carried=carried[part],
                 )
             if at < len(numbers):
@@ -149,22 +146,12 @@ def pack_ids(api_ids: Sequence[str]) -> tuple[bytes, list[int]]:
     Returns:
         The bytes, and the positions of ids that are none of these: theirs are zeros.
     """
-    count = len(api_ids)
-    if set(map(len, api_ids)) <= {_HEX_LENGTH}:
-        packed = _packed("".join(api_ids))
-        if packed is not None:
-            return packed, []
-    if count == 1:
-        return bytes(_ID_BYTES), [0]
-    half = count // 2  # few are odd: most halves are not
+    packed = pack_hex_ids(api_ids)
+    if packed is not None:
+        return packed, []
+    if len(api_ids) == 1:
+        return bytes(ID_BYTES), [0]
+    half = len(api_ids) // 2  # few are odd: most halves are not
     left, some = pack_ids(api_ids[:half])
     right, more = pack_ids(api_ids[half:])
     return left + right, some + [half + at for at in more]
-
-
-def _packed(digits: str) -> bytes | None:
-    try:
-        packed = bytes.fromhex(digits)
-    except ValueError:
-        return None
-    return packed if packed.hex() == digits else None  # capitals, blanks

@@ -8,6 +8,10 @@ instance. A request has an *outcome*, a row has a *verdict*.
 Values have no verbs that do I/O. Times are seconds since the epoch, UTC.
 """
 
+from bulkbind.model.hexids import ID_BYTES as ID_BYTES
+from bulkbind.model.hexids import is_hex_id as is_hex_id
+from bulkbind.model.hexids import pack_hex_ids as pack_hex_ids
+from bulkbind.model.hexids import unpack_hex_ids as unpack_hex_ids
 from bulkbind.model.pinned import PinnedRows as PinnedRows
 from bulkbind.model.pinned import windows as windows
 from bulkbind.model.records import NO_RECEIPTS as NO_RECEIPTS
@@ -28,7 +32,6 @@ from bulkbind.model.rows import Lane as Lane
 from bulkbind.model.rows import Row as Row
 from bulkbind.model.rows import SourceFile as SourceFile
 from bulkbind.model.rows import Target as Target
-from bulkbind.model.rows import is_hex_id as is_hex_id
 from bulkbind.model.runs import Invocation as Invocation
 from bulkbind.model.runs import LaneTally as LaneTally
 from bulkbind.model.runs import PlanTotals as PlanTotals

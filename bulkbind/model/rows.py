@@ -7,14 +7,6 @@ from typing import NamedTuple
 from bulkbind.errors import Fault
 from bulkbind.model.words import NAMED, Action, Verdict
 
-_HEX_LENGTH = 32
-_HEX_DIGITS = frozenset("0123456789abcdef")
-
-
-def is_hex_id(api_id: str) -> bool:
-    """Tell an id of 32 hexadecimal digits, as the gateway makes them, from others."""
-    return len(api_id) == _HEX_LENGTH and _HEX_DIGITS.issuperset(api_id)
-
 
 class Row(NamedTuple):
     """One API id in one target, where it came from, and what it carries along.

@@ -117,13 +117,9 @@ class Planner:
         if fault is not None:
             self._set_invalid(number, fault)
             return
-        known = self._known.get(row.target_key) or self._meet(row)
-        if row.project_id:
-            self._projects.setdefault(row.account, row.project_id)
-        if row.wanted:
-            known.wanted = True
-            if not (is_hex_id(row.api_id) or row.api_id.startswith(NAMED)):
-                self._odd_ids += 1
+        known = self._target_of(row)
+        is_usual = is_hex_id(row.api_id) or row.api_id.startswith(NAMED)
+        self._odd_ids += row.wanted and not is_usual
         self._gather.flush()
         self._spill.add(known.group, Claim(number, place, known.no, row.api_id))
 
@@ -155,10 +151,7 @@ class Planner:
             )
             if self._types.learn(row, place_of(row.file, row.line)) is not None:
                 return False
-            known = self._known.get(row.target_key) or self._meet(row)
-            known.wanted = True
-            if row.project_id:
-                self._projects.setdefault(row.account, row.project_id)
+            known = self._target_of(row)
             self._gather.places[number] = known.group, known.no
         return True
 
@@ -179,6 +172,14 @@ class Planner:
         column = f"{fault.column}: " if fault.column else ""
         text = f"{column}{fault.problem}; {fault.remedy}"
         draft.asides.append(Aside(number, Verdict.INVALID, text))
+
+    def _target_of(self, row: Row) -> _Known:
+        """Return a sound row's target, met before or now, with what the row adds."""
+        known = self._known.get(row.target_key) or self._meet(row)
+        known.wanted = known.wanted or row.wanted
+        if row.project_id:
+            self._projects.setdefault(row.account, row.project_id)
+        return known
 
     def _meet(self, row: Row) -> _Known:
         gateway = self._gateway_of(row.account, row.instance_id)

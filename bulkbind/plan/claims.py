@@ -5,15 +5,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeVar
 
-_HEX_LENGTH = 32
-
 T = TypeVar("T")
-
-
-def hex_ids(packed: bytes) -> list[str]:
-    """Return ids of 32 hexadecimal digits that were packed to 16 bytes each."""
-    digits = packed.hex()
-    return [digits[at : at + _HEX_LENGTH] for at in range(0, len(digits), _HEX_LENGTH)]
 
 
 def pick(column: Sequence[T], positions: Sequence[int]) -> list[T]:

@@ -4,13 +4,12 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from bulkbind.model import ID_BYTES
 from bulkbind.plan.claims import pick
 from bulkbind.plan.spill import Spill
 
 #: Rows that are sorted together: some dozens for each of some hundred targets.
 ENOUGH = 32_768
-
-_ID_BYTES = 16
 
 
 class Gather:
@@ -53,7 +52,7 @@ class Gather:
         for at, number in enumerate(self._numbers):
             by_number[number].append(at)
         packed = bytes(self._ids)
-        ids = [packed[at : at + _ID_BYTES] for at in range(0, len(packed), _ID_BYTES)]
+        ids = [packed[at : at + ID_BYTES] for at in range(0, len(packed), ID_BYTES)]
         for (group, target), positions in self._by_target(by_number).items():
             self._spill.extend(
                 group,

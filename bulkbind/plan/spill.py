@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from bulkbind.model import is_hex_id
-from bulkbind.plan.claims import Claims, hex_ids
+from bulkbind.model import ID_BYTES, is_hex_id, unpack_hex_ids
+from bulkbind.plan.claims import Claims
 from bulkbind.plan.rules import Claim
 
 #: Partitions: how many groups share one is a matter of luck, not of correctness.
@@ -28,10 +28,9 @@ BOUND = 32 * 1024 * 1024
 #: group, target, whether ids are odd, claims.
 _CHUNK = struct.Struct("<iiBq")
 
-_ID_BYTES = 16
 
 #: Bytes of one claim: row, place, id.
-_CLAIM_BYTES = 8 + 8 + _ID_BYTES
+_CLAIM_BYTES = 8 + 8 + ID_BYTES
 
 
 @dataclass(slots=True)
@@ -82,7 +81,7 @@ class Spill:
         else:
             number = self._odd.setdefault(claim.api_id, len(self._odd))
             columns = self._to(group, claim.target, is_odd=True)
-            columns.ids += number.to_bytes(_ID_BYTES)
+            columns.ids += number.to_bytes(ID_BYTES)
         columns.rows.append(claim.row)
         columns.places.append(claim.place)
         self._count(1)
@@ -165,12 +164,12 @@ class Spill:
             group, target, is_odd, many = _CHUNK.unpack_from(packed, start)
             places_at = start + _CHUNK.size + 8 * many
             ids_at = places_at + 8 * many
-            end = ids_at + _ID_BYTES * many
+            end = ids_at + ID_BYTES * many
             ids = packed[ids_at:end]
             claims = Claims(
                 array("q", packed[start + _CHUNK.size : places_at]).tolist(),
                 array("q", packed[places_at:ids_at]).tolist(),
-                _names(ids, names) if is_odd else hex_ids(ids),
+                _names(ids, names) if is_odd else unpack_hex_ids(ids),
             )
             yield group, target, claims
             start = end
@@ -178,6 +177,6 @@ class Spill:
 
 def _names(packed: bytes, names: Sequence[str]) -> list[str]:
     return [
-        names[int.from_bytes(packed[at : at + _ID_BYTES])]
-        for at in range(0, len(packed), _ID_BYTES)
+        names[int.from_bytes(packed[at : at + ID_BYTES])]
+        for at in range(0, len(packed), ID_BYTES)
     ]
