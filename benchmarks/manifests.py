@@ -62,14 +62,13 @@ def _targets(chance: random.Random, count: int) -> Iterator[str]:
 
 
 def _spoiled(target: str, api_id: str, kind: int) -> str:
-    if kind == 0:
-        return f"{target},{api_id[:20]} {api_id[21:]}"
-    if kind == 1:
-        return f"{target},{api_id},more"
-    if kind == 2:  # noqa: PLR2004 - the third kind
-        return f"{target},1.2345E+31"
     gateway, plugin, _ = target.split(",")
-    return f"{gateway},{plugin},,{api_id}"
+    return (
+        f"{target},{api_id[:20]} {api_id[21:]}",
+        f"{target},{api_id},more",
+        f"{target},1.2345E+31",
+        f"{gateway},{plugin},,{api_id}",
+    )[kind]
 
 
 def _hex(chance: random.Random) -> str:

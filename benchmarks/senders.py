@@ -90,16 +90,18 @@ class MemoryRecorder:
         batches = [b for b in self._lanes[lane] if b.id > after][:limit]
         return [(batch, self._records[batch.id]) for batch in batches]
 
-    async def poisoned(self, lane: int, *, limit: int) -> list[int]:  # noqa: ARG002
+    async def poisoned(self, lane: int, *, limit: int) -> list[int]:
         """Return nothing."""
+        del lane, limit
         return []
 
     async def intend(self, intent: Record) -> None:
         """Keep it."""
         self._records[intent.batch].append(intent)
 
-    async def answer(self, *records: Record, counts: Settled, settled: bool) -> None:  # noqa: ARG002
+    async def answer(self, *records: Record, counts: Settled, settled: bool) -> None:
         """Keep it."""
+        del settled
         self._records[records[0].batch].extend(records)
         self._settled[records[0].batch] = counts
 
@@ -202,11 +204,12 @@ def bare_aiohttp(
     url: str,
     requests: Sequence[Request],
     concurrency: int,
-    folder: Path,  # noqa: ARG001
+    folder: Path,
     *,
     use_uvloop: bool = False,
 ) -> int:
     """Send in a loop of aiohttp and json, as one writes it; nothing is kept."""
+    del folder
 
     async def work(session: aiohttp.ClientSession, left: Iterator[Request]) -> int:
         confirmed = 0
@@ -241,9 +244,10 @@ def with_requests(
     url: str,
     requests: Sequence[Request],
     concurrency: int,
-    folder: Path,  # noqa: ARG001
+    folder: Path,
 ) -> int:
     """Send by requests, a session a thread."""
+    del folder
     from requests import Session
 
     own = threading.local()
@@ -268,9 +272,10 @@ def official_sdk(
     url: str,
     requests: Sequence[Request],
     concurrency: int,
-    folder: Path,  # noqa: ARG001
+    folder: Path,
 ) -> int:
     """Send by the vendor's SDK, one client, threads."""
+    del folder
     from huaweicloudsdkapig import v2
     from huaweicloudsdkcore.auth.credentials import BasicCredentials
 

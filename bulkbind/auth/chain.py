@@ -123,7 +123,8 @@ class Finder:
     ) -> Renewing:
         """Return a credential for which a command is run again when it must be."""
 
-        async def fetch(http: Sender, project_id: str) -> Fetched:  # noqa: ARG001
+        async def fetch(http: Sender, project_id: str) -> Fetched:
+            del http, project_id
             try:
                 texts = await anyio.to_thread.run_sync(again)
                 found = _lasting(texts, clock)

@@ -68,8 +68,9 @@ class Key:
         )
         return made
 
-    async def proof(self, http: Sender, *, project_id: str) -> Self:  # noqa: ARG002
+    async def proof(self, http: Sender, *, project_id: str) -> Self:
         """Return itself."""
+        del http, project_id
         return self
 
     async def renewed(self, refused: Proof, http: Sender, *, project_id: str) -> None:

@@ -84,7 +84,8 @@ def metadata_credential(address: str, *, clock: ServerClock) -> Renewing:
         clock: The gateway's.
     """
 
-    async def fetch(http: Sender, project_id: str) -> Fetched:  # noqa: ARG001
+    async def fetch(http: Sender, project_id: str) -> Fetched:
+        del http, project_id
         return await fetch_key(address, clock=clock)
 
     return Renewing(

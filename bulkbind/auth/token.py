@@ -124,8 +124,9 @@ class Token:
         """Return the header that carries the token."""
         return {"X-Auth-Token": self._secret.reveal()}
 
-    async def proof(self, http: Sender, *, project_id: str) -> Self:  # noqa: ARG002
+    async def proof(self, http: Sender, *, project_id: str) -> Self:
         """Return itself."""
+        del http, project_id
         return self
 
     async def renewed(self, refused: Proof, http: Sender, *, project_id: str) -> None:
