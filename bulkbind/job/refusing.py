@@ -25,12 +25,16 @@ def cap(limit: tuple[float, bool], *, bindings: int) -> int:
 
 
 def displaced_so_far(ledger: Ledger) -> int:
-    """Count the rows whose last picture shows another plug-in: leave that is used."""
+    """Count the rows whose last picture shows another plug-in: leave that is used.
+
+    Reads every record; a run that has only begun has used what its plan counted.
+    """
     count = 0
     for target in ledger.targets():
         for batch, records in ledger.batches(target.no):
             standing = stand(batch, records)
-            count += sum(bool(standing.other(at)) for at in standing.pictures)
+            others = map(standing.other, standing.pictures)
+            count += sum(other not in {"", target.plugin_id} for other in others)
     return count
 
 

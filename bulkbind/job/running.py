@@ -270,7 +270,10 @@ def _leave(errand: Errand, ledger: Ledger) -> Leave:
         return Leave(settings.on_replace, math.inf)
     totals = json.loads(ledger.meta()["totals"])
     most = cap(settings.max_replace, bindings=totals["bindings"])
-    return Leave(settings.on_replace, most - displaced_so_far(ledger))
+    used = totals.get("replaced", 0)
+    if errand.command == "resume":
+        used = displaced_so_far(ledger)
+    return Leave(settings.on_replace, most - used)
 
 
 @contextmanager

@@ -5,7 +5,15 @@ import json
 import pytest
 
 from bulkbind.sandbox import SandboxOptions, parse_weather
-from tests.factories import binding, bindings, hex_id, report_of, write_manifest
+from tests.engine.undo_scene import refusing
+from tests.factories import (
+    attach_as_somebody_else,
+    binding,
+    bindings,
+    hex_id,
+    report_of,
+    write_manifest,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -445,3 +453,24 @@ def test_a_plan_that_skips_says_what_is_kept(bulkbind, remote, occupied):
         assert "kept: ANOTHER plug-in is bound" in text
         assert "to be kept" in text
         assert "displaced" not in text.lower()
+
+
+def test_what_is_bound_anew_uses_no_leave_also_after_a_resume(
+    bulkbind, folder, serve, remote
+):
+    rows = bindings(20, gateways=2)
+    manifest = write_manifest(folder / "apis.csv", rows)
+    wanted = ("--on-replace", "allow", "--max-replace", "1", "--rebind")
+    small = ("--set", "plan.batch_size=5")  # the second batch of a gateway is not sent
+    with serve([*rows, *map(rival, rows)]) as served:
+        bulkbind("run", manifest, *remote(served))
+        port = served.port
+    locked = refusing("locked", rows[-1].instance_id)
+    with serve(options=locked, port=port) as served:
+        stopped = bulkbind("run", manifest, *remote(served), *wanted, *small)
+    with serve(port=port) as served:
+        attach_as_somebody_else(served, rival(rows[-1]))
+        said = bulkbind("resume", "latest", "--set", "safety.live_max_age=0")
+
+        assert served.bound == {row.bound for row in rows}
+    assert (stopped.code, said.code) == (3, 0), said.err
