@@ -4,6 +4,7 @@ Source: apig-contract.md 1.1 (paging and queries), 1.2 (schemas), 2 and 2.1.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from bulkbind.sandbox import answers, records
@@ -37,6 +38,11 @@ class Ask(NamedTuple):
     rules: Rules = Rules()
     shown: Shown | None = None
     """Where bindings are looked up, if the world is ahead of what is shown."""
+
+    @property
+    def product(self) -> str:
+        """The path segment that names the product; empty: the route has none."""
+        return self.path.get("product", "")
 
 
 def window(query: Mapping[str, str], *, most: int = MAX_LIMIT) -> Window:
@@ -112,11 +118,16 @@ def attached_plugins(world: World, ask: Ask) -> Answer:
     wanted = [
         bound
         for bound in (ask.shown or world).bindings_of(api)
-        if _is_plugin(bound.plugin, ask.query)
+        if _is_plugin(bound.plugin, ask)
         and ask.query.get("env_id") in {None, "", bound.env.env_id}
         and ask.query.get("env_name") in {None, "", bound.env.name}
     ]
-    return _paged("plugins", wanted, ask, show=records.attached_plugin)
+    return _paged(
+        "plugins",
+        wanted,
+        ask,
+        show=partial(records.attached_plugin, product=ask.product),
+    )
 
 
 @answered
@@ -132,16 +143,19 @@ def attachable_plugins(world: World, ask: Ask) -> Answer:
     wanted = [
         plugin
         for plugin in world.plugins(instance)
-        if plugin.no not in taken and _is_plugin(plugin, ask.query)
+        if plugin.no not in taken and _is_plugin(plugin, ask)
     ]
-    return _paged("plugins", wanted, ask, show=records.plugin)
+    return _paged(
+        "plugins", wanted, ask, show=partial(records.plugin, product=ask.product)
+    )
 
 
-def _is_plugin(plugin: Plugin, query: Mapping[str, str]) -> bool:
+def _is_plugin(plugin: Plugin, ask: Ask) -> bool:
+    query, scope = ask.query, records.plugin_scope(plugin, product=ask.product)
     return (
         query.get("plugin_id") in {None, "", plugin.plugin_id}
         and query.get("plugin_type") in {None, "", plugin.plugin_type}
-        and query.get("plugin_scope") in {None, "", "global"}
+        and query.get("plugin_scope") in {None, "", scope}
         and _is_named(plugin.name, query, "plugin_name")
     )
 
@@ -213,15 +227,18 @@ def instance(world: World, ask: Ask) -> Answer:
 def plugins(world: World, ask: Ask) -> Answer:
     """List a gateway's plug-ins. Source: OTC ListPlugins."""
     found = find_instance(world, ask.path["instance_id"])
-    wanted = [one for one in world.plugins(found) if _is_plugin(one, ask.query)]
-    return _paged("plugins", wanted, ask, show=records.plugin)
+    wanted = [one for one in world.plugins(found) if _is_plugin(one, ask)]
+    return _paged(
+        "plugins", wanted, ask, show=partial(records.plugin, product=ask.product)
+    )
 
 
 @answered
 def plugin(world: World, ask: Ask) -> Answer:
     """Show one plug-in. Source: SDK ShowPlugin."""
     found = find_instance(world, ask.path["instance_id"])
-    return Answer(200, records.plugin(find_plugin(world, found, ask.path["plugin_id"])))
+    item = find_plugin(world, found, ask.path["plugin_id"])
+    return Answer(200, records.plugin(item, product=ask.product))
 
 
 @answered

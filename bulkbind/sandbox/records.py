@@ -5,6 +5,7 @@ Source: apig-contract.md 1.2 and 2; OTC and SDK models. What a world does not ho
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,10 @@ from bulkbind.sandbox.world import Api, Binding, Bound, Env, Instance, Plugin, S
 CREATED_TIME = "2026-01-01T00:00:00Z"
 CREATED_MS = 1_767_225_600_000
 REQ_METHOD = "GET"
+
+#: The path segment of ROMA Connect, whose plug-ins may belong to one of its apps.
+ROMA = "apic"
+ROMA_APPS = 3
 
 #: Spreads the numbers of binding records over all ids; odd, so no two share one.
 ATTACH_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835
@@ -40,15 +45,47 @@ def utc_text(now_ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
+def plugin_scope(item: Plugin, *, product: str) -> str:
+    """Tell whether a plug-in is ``global``, or of one ``app``, as only ROMA's may be.
+
+    Source: apig-contract.md 6 (OAS of both products). Every other id is an app's.
+    """
+    if product == ROMA and int(made_id("scope", item.plugin_id), 16) % 2:
+        return "app"
+    return "global"
+
+
+def _app(item: Plugin, *, product: str) -> Mapping[str, str]:
+    """Name the app that a plug-in belongs to; empty fields of a global one.
+
+    Source: OAS of ROMA Connect, PluginInfo.
+    """
+    if product != ROMA:
+        return {}
+    if plugin_scope(item, product=product) == "global":
+        return {"roma_app_id": "", "roma_app_name": ""}
+    number = int(made_id("app", item.plugin_id), 16) % ROMA_APPS
+    return {
+        "roma_app_id": made_id("app", str(number)),
+        "roma_app_name": f"app_{number}",
+    }
+
+
 def receipts(
-    plugin: Plugin, *, env: Env, slots: list[Slot], bindings: list[Binding], now_ns: int
+    plugin: Plugin,
+    *,
+    product: str,
+    env: Env,
+    slots: list[Slot],
+    bindings: list[Binding],
+    now_ns: int,
 ) -> list[dict[str, Any]]:
     """Show new bindings. Source: SEED PluginApiAttachInfo."""
     shared = {
         "plugin_id": plugin.plugin_id,
         "plugin_name": plugin.name,
         "plugin_type": plugin.plugin_type,
-        "plugin_scope": "global",
+        "plugin_scope": plugin_scope(plugin, product=product),
         "env_id": env.env_id,
         "env_name": env.name,
         "attached_time": utc_text(now_ns),
@@ -64,13 +101,14 @@ def receipts(
     ]
 
 
-def plugin(item: Plugin) -> dict[str, Any]:
+def plugin(item: Plugin, *, product: str) -> dict[str, Any]:
     """Show a plug-in. Source: OTC PluginInfo."""
     return {
         "plugin_id": item.plugin_id,
         "plugin_name": item.name,
         "plugin_type": item.plugin_type,
-        "plugin_scope": "global",
+        "plugin_scope": plugin_scope(item, product=product),
+        **_app(item, product=product),
         "plugin_content": "{}",
         "remark": "",
         "create_time": CREATED_TIME,
@@ -78,11 +116,11 @@ def plugin(item: Plugin) -> dict[str, Any]:
     }
 
 
-def attached_plugin(bound: Bound) -> dict[str, Any]:
+def attached_plugin(bound: Bound, *, product: str) -> dict[str, Any]:
     """Show a binding of an API. Source: OTC AttachedPluginInfo."""
     return {
         "plugin_attach_id": attach_id(bound.attach_no),
-        **plugin(bound.plugin),
+        **plugin(bound.plugin, product=product),
         "env_id": bound.env.env_id,
         "env_name": bound.env.name,
         "attached_time": utc_text(bound.attached_ns),

@@ -27,7 +27,7 @@ class Change(NamedTuple):
     """An attach or detach as it came in."""
 
     path: Mapping[str, str]
-    """``instance_id``, and ``plugin_id`` or ``api_id``."""
+    """``instance_id``, ``product`` if it has one, and ``plugin_id`` or ``api_id``."""
     body: bytes
     now_ns: int
     """Nanoseconds since the epoch, UTC."""
@@ -275,7 +275,12 @@ def _claimed(
     """Make records of bindings that were not made."""
     bindings = [Binding(slot.api_no, 0, change.now_ns) for slot in slots]
     return records.receipts(
-        plugin, env=env, slots=slots, bindings=bindings, now_ns=change.now_ns
+        plugin,
+        product=change.path.get("product", ""),
+        env=env,
+        slots=slots,
+        bindings=bindings,
+        now_ns=change.now_ns,
     )
 
 
@@ -318,7 +323,12 @@ def _bind(
             bindings.append(Binding(slot.api_no, number, change.now_ns))
     world.bind(plugin, env=env, bindings=bindings)
     return records.receipts(
-        plugin, env=env, slots=slots, bindings=bindings, now_ns=change.now_ns
+        plugin,
+        product=change.path.get("product", ""),
+        env=env,
+        slots=slots,
+        bindings=bindings,
+        now_ns=change.now_ns,
     )
 
 

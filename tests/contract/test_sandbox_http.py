@@ -4,7 +4,7 @@ import pytest
 
 from bulkbind.sandbox import oracle
 from tests.contract import sandbox_clients
-from tests.contract.sandbox_clients import APIS, ATTACH, RELEASE, codes
+from tests.contract.sandbox_clients import APIS, ATTACH, PREFIX, RELEASE, codes
 
 start = sandbox_clients.start
 
@@ -176,3 +176,28 @@ async def test_attached_apis_page_beyond_500(start):
     _, body = await call("GET", "/plugins/cors1/attached-apis", params=params)
 
     assert [item["api_id"] for item in body["apis"]] == APIS[500:]
+
+
+async def test_plugins_of_roma_connect_may_be_an_apps(start):
+    call = await start()
+    roma = PREFIX.replace("apigw", "apic")
+    _, all_of_them = await call("GET", "/plugins", prefix=roma)
+    _, of_apps = await call("GET", "/plugins?plugin_scope=app", prefix=roma)
+    _, none = await call("GET", "/plugins?plugin_scope=app")
+    _, apig = await call("GET", "/plugins")
+    by_id = {one["plugin_id"]: one for one in all_of_them["plugins"]}
+    apps = {one["plugin_id"] for one in of_apps["plugins"]}
+    first = min(apps)
+    body = {"env_id": RELEASE, "api_ids": APIS[:1]}
+    status, receipt = await call(
+        "POST", f"/plugins/{first}/attach", prefix=roma, json=body
+    )
+
+    assert 0 < len(apps) < len(by_id) == apig["total"]
+    assert none["total"] == 0
+    assert {one["plugin_scope"] for one in apig["plugins"]} == {"global"}
+    assert all("roma_app_id" not in one for one in apig["plugins"])
+    assert {key for key, one in by_id.items() if one["roma_app_id"]} == apps
+    assert {key for key, one in by_id.items() if one["plugin_scope"] == "app"} == apps
+    assert status == 201
+    assert receipt["attached_plugins"][0]["plugin_scope"] == "app"

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from bulkbind.sandbox import SandboxOptions
+from bulkbind.sandbox.records import plugin_scope
+from bulkbind.sandbox.world import Plugin
 from tests.factories import (
     PROJECT,
     bindings,
@@ -176,3 +178,28 @@ def test_roma_connect_is_worked_by_its_own_paths(
     assert said.code == checked.code == undone.code == 0, said.err
     assert bound == {row.bound for row in rows}
     assert products == {"apic"}
+
+
+def test_plugins_of_an_app_of_roma_connect_are_found_by_name_and_bound(
+    bulkbind, folder, state, serve, remote, monkeypatch
+):
+    rows = bindings(240, gateways=4)
+    plugins = {row.plugin_id for row in rows}
+    scopes = {plugin_scope(Plugin(0, one, "cors"), product="apic") for one in plugins}
+    header = ("instance_id", "plugin_name", "env_id", "api_id")
+    with (folder / "apis.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(header)
+        lines.writerows(
+            (row.instance_id, f"plugin_{row.plugin_id}", row.env_id, row.api_id)
+            for row in rows
+        )
+
+    with serve(rows) as served:
+        said = bulkbind(
+            "run", folder / "apis.csv", *remote(served), "--set", "account.product=roma"
+        )
+        assert served.bound == {row.bound for row in rows}
+
+    assert scopes == {"app", "global"}
+    assert said.code == 0, said.err
