@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bulkbind.job.library import run_job as run_job
     from bulkbind.job.library import run_job_async as run_job_async
     from bulkbind.job.planning import Plan as Plan
-    from bulkbind.job.story import Outcome as Outcome
+    from bulkbind.job.signalling import Outcome as Outcome
     from bulkbind.model import Summary as Summary
     from bulkbind.model import Verdict as Verdict
     from bulkbind.report import JudgedRow as JudgedRow
@@ -38,7 +38,7 @@ _HOMES = {
     "BulkbindError": "bulkbind.errors",
     "JobSettings": "bulkbind.settings",
     "JudgedRow": "bulkbind.report",
-    "Outcome": "bulkbind.job.story",
+    "Outcome": "bulkbind.job.signalling",
     "Plan": "bulkbind.job.planning",
     "Summary": "bulkbind.model",
     "Verdict": "bulkbind.model",

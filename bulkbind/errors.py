@@ -137,6 +137,10 @@ class AnswerLost(RemoteError):
     """The request left, and no whole answer came back: neither yes nor no."""
 
 
+class NotifyFailed(RemoteError):
+    """Somebody who was to hear of a run was not told; the run is as it is."""
+
+
 class CredentialUnavailable(RemoteError):
     """A proof that is to be fetched cannot be had; the request never left.
 
@@ -248,3 +252,12 @@ class ReportUnpublished(StateError):
 
 class ReportWrong(StateError):
     """The report does not add up: some row has no verdict or more than one."""
+
+
+def exit_code_of(error: BulkbindError) -> int:
+    """Return what the process exits with for an error. Source: DESIGN, section 7."""
+    if isinstance(error, RefusedForSafety):
+        return 4
+    if isinstance(error, JobBusy):
+        return 75
+    return 3 if isinstance(error, JobHeld | RunInterrupted | StoppedByRule) else 2

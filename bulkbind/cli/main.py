@@ -19,13 +19,9 @@ import click
 from bulkbind.cli.saying import say
 from bulkbind.errors import (
     BulkbindError,
-    JobBusy,
-    JobHeld,
     ManifestError,
     PlanConflict,
-    RefusedForSafety,
-    RunInterrupted,
-    StoppedByRule,
+    exit_code_of,
 )
 
 
@@ -151,6 +147,8 @@ def run(arguments: Sequence[str]) -> int:
     except BulkbindError as error:
         code = exit_code_of(error)
         say(f"bulkbind: {error}", err=True)
+        for note in getattr(error, "__notes__", ()):
+            say(f"warning: {note}", err=True)
         if _wants_json(arguments):
             say(json.dumps(_document(error, code), indent=2, ensure_ascii=False))
         return code
@@ -234,15 +232,6 @@ def _call(arguments: list[str]) -> int:
             say(json.dumps(_refusal(told, 2), indent=2, ensure_ascii=False))
         return 2
     return result if isinstance(result, int) else 0
-
-
-def exit_code_of(error: BulkbindError) -> int:
-    """Return what the process exits with for an error. Source: DESIGN, section 7."""
-    if isinstance(error, RefusedForSafety):
-        return 4
-    if isinstance(error, JobBusy):
-        return 75
-    return 3 if isinstance(error, JobHeld | RunInterrupted | StoppedByRule) else 2
 
 
 def _disk_fault(error: OSError, *, sends: bool) -> int:

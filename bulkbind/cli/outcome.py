@@ -5,25 +5,39 @@ import json
 import msgspec
 
 from bulkbind.cli.saying import say
+from bulkbind.job.folders import RunFolder
 from bulkbind.job.reporting import Reported
-from bulkbind.job.story import Outcome
+from bulkbind.job.signalling import Outcome
 from bulkbind.model import RunState, Verification
 from bulkbind.report import describe
 
 
 def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
     """Print an outcome; return the exit code."""
+    for problem in outcome.untold:
+        say(f"warning: {problem}", err=True)
     if outcome.reported is None or outcome.run is None:
         return _nothing(as_json=as_json)
+    return _ended(outcome, outcome.run, outcome.reported, as_json=as_json, quiet=quiet)
+
+
+def _ended(
+    outcome: Outcome,
+    run: RunFolder,
+    reported: Reported,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     if outcome.abandoned:
         say(
             f"run {outcome.abandoned} was closed: the manifest or the plan's settings"
-            f" changed; this is run {outcome.run.id}",
+            f" changed; this is run {run.id}",
             err=True,
         )
     if outcome.nothing_to_do:
-        say(f"run {outcome.run.id}: nothing is left to do", err=True)
-    summary = outcome.reported.summary
+        say(f"run {run.id}: nothing is left to do", err=True)
+    summary = reported.summary
     for warning in summary.warnings:
         say(f"warning: {warning}", err=True)
     code = 0 if outcome.nothing_to_do else summary.exit_code
@@ -31,12 +45,10 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
         say(text.decode())
     elif code or not quiet:
-        _say(outcome.reported)
+        _say(reported)
     if summary.state is RunState.STOPPED:
         reason = f" ({summary.stopped_by})" if summary.stopped_by else ""
-        say(
-            f"stopped{reason}: `bulkbind resume {outcome.run.handle}` goes on", err=True
-        )
+        say(f"stopped{reason}: `bulkbind resume {run.handle}` goes on", err=True)
     return code
 
 

@@ -14,7 +14,8 @@ from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
 from bulkbind.job.looping import run_async
 from bulkbind.job.planfile import is_plan_file
-from bulkbind.job.story import Outcome, RunOptions, run_job, run_plan_file
+from bulkbind.job.signalling import Outcome
+from bulkbind.job.story import RunOptions, run_job, run_plan_file
 from bulkbind.settings import JobSettings, revise
 
 BLIND = (

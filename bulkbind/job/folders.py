@@ -176,6 +176,10 @@ class StateFolder:
         """Return the file that is there while a job is on hold."""
         return self.path / "holds" / f"{self.lock_path(job).stem}.json"
 
+    def told_path(self, job: str) -> Path:
+        """Return the file that says what people heard of a job last."""
+        return self.path / "told" / f"{self.lock_path(job).stem}.json"
+
     def prepare(self) -> None:
         """Make the folder, private and invisible to git."""
         private_folder(self.path)

@@ -12,7 +12,8 @@ from bulkbind.job.looping import run_async
 from bulkbind.job.planning import Plan
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import judge_run
-from bulkbind.job.story import Outcome, RunOptions
+from bulkbind.job.signalling import Outcome
+from bulkbind.job.story import RunOptions
 from bulkbind.ledger import SqliteLedger
 from bulkbind.report import JudgedRow
 from bulkbind.run import Observer

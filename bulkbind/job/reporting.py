@@ -287,6 +287,7 @@ def _summary(facts: RunFacts, ledger: SqliteLedger, totals: Totals) -> Summary:
         ),
         warnings=facts.texts("warnings"),
         verification=verification,
+        trouble=totals.trouble,
     )
 
 

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bulkbind.auth import Credential
@@ -17,7 +18,13 @@ from bulkbind.job.facts import (
     plan_settings_key,
     thaw,
 )
-from bulkbind.job.folders import RunFacts, RunFolder, StateFolder, drafting
+from bulkbind.job.folders import (
+    RunFacts,
+    RunFolder,
+    StateFolder,
+    UnfinishedRun,
+    drafting,
+)
 from bulkbind.job.holds import refuse_held
 from bulkbind.job.judging import Reader
 from bulkbind.job.locking import working_on
@@ -25,26 +32,15 @@ from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.refusing import refuse_replacements
-from bulkbind.job.reporting import Reported, write_run_reports
+from bulkbind.job.reporting import write_run_reports
 from bulkbind.job.running import Errand, carry_out
+from bulkbind.job.signalling import Outcome, telling
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import RunState
 from bulkbind.run import MAX_FAILED
 from bulkbind.settings import JobSettings
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a run came to."""
-
-    reported: Reported | None
-    """None: there were no rows, and no run was made."""
-    run: RunFolder | None
-    abandoned: str = ""
-    """Id of an older run that was closed, so that this one could start."""
-    nothing_to_do: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +112,16 @@ async def run_job(
         InputError: Nothing was sent.
         RefusedForSafety: The plan is not the one that was expected.
     """
+    work = partial(_run_job, settings, state, around, options)
+    return await telling(settings, work, state=state, around=around)
+
+
+async def _run_job(
+    settings: JobSettings,
+    state: StateFolder,
+    around: Surroundings,
+    options: RunOptions,
+) -> Outcome:
     credentials = find_credentials(settings, around.environ)
     with working_on(settings.name, state=state, around=around):
         refuse_held(state, settings.name)
@@ -184,28 +190,39 @@ async def run_plan_file(
     draft = state.new_run(now=around.now())
     try:
         settings = _adopt(path, draft.draft, run_id=draft.final.name, change=change)
-        facts = RunFolder(draft.draft).facts()
-        _expect(facts.meta["digest"], options.expect)
-        credentials = find_credentials(settings, around.environ)
-        with working_on(settings.name, state=state, around=around):
-            refuse_held(state, settings.name)
-            if not facts.totals.rows:
-                return Outcome(reported=None, run=None)
-            run = draft.keep()
-            reported = await carry_out(
-                Errand(
-                    run=run,
-                    settings=settings,
-                    command="run",
-                    credentials=credentials,
-                    state=state,
-                    looks_first=True,
-                ),
-                around=around,
-            )
-            return Outcome(reported=reported, run=run)
+        work = partial(_run_plan, draft, settings, state, around, options)
+        return await telling(settings, work, state=state, around=around)
     finally:
         draft.drop()
+
+
+async def _run_plan(
+    draft: UnfinishedRun,
+    settings: JobSettings,
+    state: StateFolder,
+    around: Surroundings,
+    options: RunOptions,
+) -> Outcome:
+    facts = RunFolder(draft.draft).facts()
+    _expect(facts.meta["digest"], options.expect)
+    credentials = find_credentials(settings, around.environ)
+    with working_on(settings.name, state=state, around=around):
+        refuse_held(state, settings.name)
+        if not facts.totals.rows:
+            return Outcome(reported=None, run=None)
+        run = draft.keep()
+        reported = await carry_out(
+            Errand(
+                run=run,
+                settings=settings,
+                command="run",
+                credentials=credentials,
+                state=state,
+                looks_first=True,
+            ),
+            around=around,
+        )
+        return Outcome(reported=reported, run=run)
 
 
 def _adopt(
@@ -262,8 +279,19 @@ async def resume_run(
         JobHeld: The job is on hold, and this is no undo.
         UnknownRun: The run was closed by a later one.
     """
-    facts = run.facts()
-    settings = change(thaw(facts.meta["settings"]))
+    settings = change(thaw(run.facts().meta["settings"]))
+    work = partial(_resume_run, run, settings, state, around, failed=failed)
+    return await telling(settings, work, state=state, around=around)
+
+
+async def _resume_run(
+    run: RunFolder,
+    settings: JobSettings,
+    state: StateFolder,
+    around: Surroundings,
+    *,
+    failed: bool,
+) -> Outcome:
     credentials = find_credentials(settings, around.environ)
     with working_on(settings.name, state=state, around=around):
         facts = run.facts()

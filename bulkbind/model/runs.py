@@ -166,3 +166,6 @@ class Summary:
     warnings: Sequence[str] = field(default_factory=tuple)
     verification: Verification | None = None
     """The last one since the last invocation; None: nobody has looked."""
+    trouble: str = ""
+    """Equal for runs in which the same rows need somebody for the same causes; empty:
+    no row does."""

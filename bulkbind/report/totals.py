@@ -1,11 +1,13 @@
 """How many rows have which verdict, and why."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bulkbind.model import Verdict
+from bulkbind.model import Cause, Verdict
+from bulkbind.report.block import Block
 from bulkbind.report.judged import Shared
 
 
@@ -35,6 +37,9 @@ class Totals:
     have none."""
     messages: Mapping[Reason, str]
     """The first ``error_msg`` met for a reason."""
+    trouble: str = ""
+    """32 hex digits, equal for two runs in which the same rows need somebody for the
+    same causes; empty: no row does."""
 
 
 class Tally:
@@ -44,13 +49,25 @@ class Tally:
         self._advise = advise
         self._rows: Counter[tuple[Verdict, str, int]] = Counter()
         self._messages: dict[tuple[Verdict, str, int], str] = {}
+        self._trouble = 0
+        """A sum, so that the order of the rows is none of its business."""
 
-    def count(self, shares: Iterable[Shared]) -> None:
+    def count(self, block: Block) -> None:
         """Count some rows by what they share."""
-        for shared, many in Counter(shares).items():
+        shares = Counter(block.shares)
+        for shared, many in shares.items():
             reason = shared.verdict, shared.error_code, shared.http_status
             self._messages.setdefault(reason, shared.error_msg)
             self._rows[reason] += many
+        needy = {shared: _key(shared) for shared in shares if _needs_somebody(shared)}
+        if needy:
+            self._trouble += sum(
+                _number(needy[shared], api_id)
+                for shared, api_id in zip(
+                    block.shares, block.api_ids.texts, strict=True
+                )
+                if shared in needy
+            )
 
     def totals(self) -> Totals:
         """Return what was counted until now."""
@@ -70,6 +87,7 @@ class Tally:
             advice={code: text for code, text in advice.items() if text},
             reasons=reasons,
             messages={reason: self._messages[reason] for reason in reasons},
+            trouble=f"{self._trouble % 2**128:032x}" if self._trouble else "",
         )
 
     def _reasons(self) -> dict[Reason, int]:
@@ -99,3 +117,28 @@ def _worst_first(item: tuple[Reason, int]) -> tuple[int, int, Reason]:
 
 
 _AS_ASKED = frozenset({Verdict.BOUND, Verdict.UNCHANGED, Verdict.UNBOUND})
+
+
+def _needs_somebody(shared: Shared) -> bool:
+    """Tell whether rows like these wait for a person; a run that stopped goes on."""
+    return shared.verdict in _NEEDY or (
+        shared.verdict is Verdict.NOT_SENT and shared.cause is not Cause.STOP
+    )
+
+
+def _key(shared: Shared) -> bytes:
+    """Name what is the same each time these rows fail."""
+    return "\0".join(
+        (
+            *(shared.account, shared.instance_id, shared.plugin_id, shared.env_id),
+            *(shared.verdict.value, shared.error_code),
+        )
+    ).encode("utf-8", "surrogatepass")
+
+
+def _number(key: bytes, api_id: str) -> int:
+    data = key + b"\0" + api_id.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=16).digest(), "big")
+
+
+_NEEDY = frozenset({Verdict.FAILED, Verdict.UNCONFIRMED, Verdict.KEPT, Verdict.INVALID})

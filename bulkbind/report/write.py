@@ -72,7 +72,7 @@ def write_reports(
         for form, draft in pens:
             draft.add(form.header)
         for block in blocks:
-            tally.count(block.shares)
+            tally.count(block)
             for form, draft in pens:
                 draft.add(form.lines(block))
         sums = publish(opened)

@@ -16,5 +16,6 @@ from bulkbind.settings.values import SANDBOX_PROJECT as SANDBOX_PROJECT
 from bulkbind.settings.values import AccountSettings as AccountSettings
 from bulkbind.settings.values import Hint as Hint
 from bulkbind.settings.values import JobSettings as JobSettings
+from bulkbind.settings.values import NotifySettings as NotifySettings
 from bulkbind.settings.values import OnInvalid as OnInvalid
 from bulkbind.settings.values import SandboxSettings as SandboxSettings

@@ -35,7 +35,10 @@ from bulkbind.settings.values import (
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 #: Keys that people put secrets into; what they hold is never shown as it is.
-_SECRETIVE = {"endpoint", "proxy", "credential", "credential_command"}
+_SECRETIVE = {
+    *("endpoint", "proxy", "credential", "credential_command"),
+    *("webhook", "slack", "ping"),
+}
 
 #: Every character that a scheme, a host and a port are written with.
 _URL_TEXT = re.compile(r"[A-Za-z0-9.:/_\[\]-]+")
@@ -150,12 +153,24 @@ def _check_columns(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _check_address(value: str) -> str:
+    """Take the name of a variable only: who has such a URL can speak in its name."""
+    if value and not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", value):
+        message = (
+            'must be "env:NAME": the URL is a secret; put it into the environment'
+            " variable NAME"
+        )
+        raise ValueError(message)
+    return value
+
+
 Count = Annotated[int, BeforeValidator(_no_bool)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
 Duration = Annotated[float, BeforeValidator(_text_of(parse_duration))]
 RateValue = Annotated[tuple[int, float], BeforeValidator(_text_of(parse_rate))]
 Columns = Annotated[dict[str, str], AfterValidator(_check_columns)]
 Identifier = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{0,64}$")]
+Address = Annotated[str, AfterValidator(_check_address)]
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Format = Literal["csv", "jsonl"]
 
@@ -233,6 +248,19 @@ class ReportSection(_Section):
     formats: Annotated[list[Format], Field(min_length=1)] = ["csv", "jsonl"]
 
 
+class NotifySection(_Section):
+    """``[notify]``: who is to hear how a run ended."""
+
+    on: Literal["always", "failure", "change"] = "failure"
+    webhook: Address = ""
+    slack: Address = ""
+    ping: Address = ""
+    metrics_textfile: Annotated[str, Field(pattern=r"^(.*\.prom)?$")] = ""
+    hooks: list[Annotated[list[str], Field(min_length=1)]] = []
+    hook_timeout: Annotated[Duration, Field(gt=0, le=3600)] = 60.0
+    pass_env: list[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = []
+
+
 class SandboxSection(_Section):
     """``[sandbox]``: the world of a rehearsal."""
 
@@ -268,6 +296,7 @@ class JobFile(_Section):
     stop: StopSection = StopSection()
     safety: SafetySection = SafetySection()
     report: ReportSection = ReportSection()
+    notify: NotifySection = NotifySection()
     sandbox: SandboxSection = SandboxSection()
 
 

@@ -13,6 +13,7 @@ from bulkbind.settings.accounts import accounts_of
 from bulkbind.settings.values import (
     SANDBOX,
     JobSettings,
+    NotifySettings,
     OnInvalid,
     SandboxSettings,
 )
@@ -266,6 +267,7 @@ def _assemble(
         verify=job.safety.verify,
         report_dir=base / job.report.dir if job.report.dir else None,
         report_formats=tuple(job.report.formats),
+        notify=_notify(job, base=base),
         sandbox=SandboxSettings(
             missing=job.sandbox.missing,
             unpublished=job.sandbox.unpublished,
@@ -278,6 +280,22 @@ def _assemble(
             seed=job.sandbox.seed,
         ),
         rehearsal=rehearsal,
+    )
+
+
+def _notify(job: "JobFile", *, base: Path) -> NotifySettings:
+    wish = job.notify
+    return NotifySettings(
+        on=wish.on,
+        webhook=wish.webhook,
+        slack=wish.slack,
+        ping=wish.ping,
+        metrics_textfile=base / wish.metrics_textfile
+        if wish.metrics_textfile
+        else None,
+        hooks=tuple(tuple(hook) for hook in wish.hooks),
+        hook_timeout_s=wish.hook_timeout,
+        pass_env=tuple(wish.pass_env),
     )
 
 

@@ -23,7 +23,15 @@ _WRITTEN: dict[str, dict[str, Any]] = {
     "max_failed": _SHARE,
     "max_replace": _SHARE,
     **dict.fromkeys(
-        ("timeout", "busy_timeout", "probe_wait", "second_look", "latency"), _DURATION
+        (
+            "timeout",
+            "busy_timeout",
+            "probe_wait",
+            "second_look",
+            "latency",
+            "hook_timeout",
+        ),
+        _DURATION,
     ),
     "live_max_age": _DURATION,
 }

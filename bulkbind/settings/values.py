@@ -109,6 +109,24 @@ class SandboxSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """Who is to hear how a run ended. Addresses are secrets: they are only named."""
+
+    on: str = "failure"
+    """``always``, ``failure`` or ``change``: when messages and hooks are due."""
+    webhook: str = ""
+    """``env:NAME``: the variable that holds the URL; empty: none."""
+    slack: str = ""
+    ping: str = ""
+    metrics_textfile: Path | None = None
+    hooks: tuple[tuple[str, ...], ...] = ()
+    """Programmes with their arguments."""
+    hook_timeout_s: float = 60.0
+    pass_env: tuple[str, ...] = ()
+    """Variables that hooks see beside the harmless ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
     """A job: what to read, how to plan it, how to send it, what to write."""
 
@@ -153,6 +171,7 @@ class JobSettings:
     """Read back what was done when the run is over."""
     report_dir: Path | None = None
     report_formats: tuple[str, ...] = ("csv", "jsonl")
+    notify: NotifySettings = field(default_factory=NotifySettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     rehearsal: bool = False
     """The sandbox stands in for another endpoint that the job names."""

@@ -28,8 +28,7 @@ from typing import NamedTuple
 
 import anyio
 
-from bulkbind.cli.main import exit_code_of
-from bulkbind.errors import BulkbindError
+from bulkbind.errors import BulkbindError, exit_code_of
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.planfile import open_plan
 from bulkbind.job.reading import Surroundings

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bulkbind.cli.main import BLOCKS, exit_code_of
+from bulkbind.cli.main import BLOCKS
 from bulkbind.errors import (
     BulkbindError,
     CredentialsMissing,
@@ -20,6 +20,7 @@ from bulkbind.errors import (
     SettingsError,
     StateError,
     UnknownRun,
+    exit_code_of,
 )
 from bulkbind.model import OurCode, Verdict
 from bulkbind.retry import OUR_CODES, RULES

@@ -21,7 +21,13 @@ from bulkbind.job.facts import (
 )
 from bulkbind.model import Action, SourceFile
 from bulkbind.plan import OnConflict, OnReplace
-from bulkbind.settings import AccountSettings, JobSettings, OnInvalid, SandboxSettings
+from bulkbind.settings import (
+    AccountSettings,
+    JobSettings,
+    NotifySettings,
+    OnInvalid,
+    SandboxSettings,
+)
 from bulkbind.settings.tool import installed_version
 
 PLAIN = JobSettings(name="cors", source=None, manifest=(None,), base=Path("/jobs"))
@@ -99,6 +105,7 @@ NEITHER: dict[str, Any] = {
     "report_dir": Path("/x"),
     "report_formats": ("csv",),
     "sandbox": SandboxSettings(missing=3),
+    "notify": NotifySettings(on="always"),
     "live_max_age_s": 1.0,
     "on_replace": OnReplace.ALLOW,
     "max_replace": (5.0, False),

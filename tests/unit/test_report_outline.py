@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bulkbind.model import Record, Scope, Verdict
 from bulkbind.report import Totals, describe
+from bulkbind.report.block import Block
 from bulkbind.report.totals import Tally
 from tests.unit.test_report_source import answer, intent, made_run
 
@@ -14,7 +15,7 @@ def totals(*histories, choices=None) -> Totals:
         choices or [0] * len(histories), batch_size=1, histories=list(histories)
     )
     tally = Tally(lambda code: f"about {code}" if code else "")
-    tally.count([judged.shared for judged in run.judged()])
+    tally.count(Block.of(run.judged(), carried=0))
     return tally.totals()
 
 
