@@ -4,6 +4,7 @@ Most cells of a row are those of its neighbours: the target's, the answer's. The
 live in one :class:`Shared` for all rows that have them, and are rendered once.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -74,6 +75,13 @@ class Shared:
     env_name: str = ""
     drawn: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """The cells as text, by form; filled by the form that first needs them."""
+    kind: str = field(init=False, repr=False)
+    """Equal for rows that are counted together."""
+
+    def __post_init__(self) -> None:
+        parts = self.verdict.value, self.error_code, str(self.http_status)
+        kind = "\0".join((*parts, self.cause.value))
+        object.__setattr__(self, "kind", sys.intern(kind))
 
 
 class JudgedRow(NamedTuple):

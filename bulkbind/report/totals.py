@@ -47,27 +47,37 @@ class Tally:
 
     def __init__(self, advise: Callable[[str], str]) -> None:
         self._advise = advise
-        self._rows: Counter[tuple[Verdict, str, int]] = Counter()
-        self._messages: dict[tuple[Verdict, str, int], str] = {}
+        self._kinds: dict[str, Reason] = {}
+        self._needy: set[str] = set()
+        self._rows: Counter[Reason] = Counter()
+        self._messages: dict[Reason, str] = {}
         self._trouble = 0
         """A sum, so that the order of the rows is none of its business."""
 
     def count(self, block: Block) -> None:
         """Count some rows by what they share."""
-        shares = Counter(block.shares)
-        for shared, many in shares.items():
-            reason = shared.verdict, shared.error_code, shared.http_status
-            self._messages.setdefault(reason, shared.error_msg)
-            self._rows[reason] += many
-        needy = {shared: _key(shared) for shared in shares if _needs_somebody(shared)}
-        if needy:
+        kinds = [shared.kind for shared in block.shares]
+        met = Counter(kinds)
+        for kind, many in met.items():
+            if kind not in self._kinds:
+                self._meet(block.shares[kinds.index(kind)])
+            self._rows[self._kinds[kind]] += many
+        if not self._needy.isdisjoint(met):
             self._trouble += sum(
-                _number(needy[shared], api_id)
+                _number(_key(shared), api_id)
                 for shared, api_id in zip(
                     block.shares, block.api_ids.texts, strict=True
                 )
-                if shared in needy
+                if shared.kind in self._needy
             )
+
+    def _meet(self, shared: Shared) -> None:
+        """Take in the first row of a kind."""
+        reason = Reason(shared.verdict, shared.error_code, shared.http_status)
+        self._kinds[shared.kind] = reason
+        self._messages.setdefault(reason, shared.error_msg)
+        if _needs_somebody(shared):
+            self._needy.add(shared.kind)
 
     def totals(self) -> Totals:
         """Return what was counted until now."""
@@ -92,9 +102,9 @@ class Tally:
 
     def _reasons(self) -> dict[Reason, int]:
         found = [
-            (Reason(*reason), rows)
+            (reason, rows)
             for reason, rows in self._rows.items()
-            if reason[0] not in _AS_ASKED
+            if reason.verdict not in _AS_ASKED
         ]
         return dict(sorted(found, key=_worst_first))
 
