@@ -3,7 +3,8 @@
 Redirects are never followed: aiohttp strips ``Authorization`` when the host changes,
 but not ``X-Auth-Token``. Proxies and netrc of the environment are not used. A server
 that echoes what proved who asks is not believed to be the last one to read it: the
-echo is masked before anybody sees the answer.
+echo is masked before anybody sees the answer. aiohttp is imported where it is used:
+most commands never send anything.
 """
 
 import ssl
@@ -11,24 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-import aiohttp
+from typing import TYPE_CHECKING, Self
 
 from bulkbind.errors import AnswerLost, NotSent, SettingsError
 from bulkbind.wire import Masks
 
+if TYPE_CHECKING:
+    import aiohttp
+
 #: Largest answer that is read, in bytes; a full attach answer has about 171 kB.
 MAX_ANSWER = 8 * 1024 * 1024
-
-#: Errors that say for sure that a request never left.
-_NEVER_LEFT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.InvalidURL,
-    aiohttp.NonHttpUrlClientError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +69,18 @@ class Http:
     """
 
     def __init__(self, *, timeout_s: float, connections: int) -> None:
-        self._timeout = aiohttp.ClientTimeout(
-            total=timeout_s, sock_connect=min(timeout_s, 10.0)
-        )
+        self._timeout_s = timeout_s
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        import aiohttp
+
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections, ssl=trust()),
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(
+                total=self._timeout_s, sock_connect=min(self._timeout_s, 10.0)
+            ),
             trust_env=False,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -132,6 +127,8 @@ class Http:
             NotSent: No connection could be made; the request surely never left.
             AnswerLost: It may have left, and no whole answer came.
         """
+        import aiohttp
+
         if self._session is None:
             message = "the session is not open"
             raise RuntimeError(message)
@@ -152,13 +149,26 @@ class Http:
                     _clean_headers(response, masks),
                     masks.clean(content),
                 )
-        except _NEVER_LEFT as error:
+        except _never_left() as error:
             raise NotSent(_describe(error, masks)) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise AnswerLost(_describe(error, masks)) from error
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+def _never_left() -> tuple[type[Exception], ...]:
+    """Return the errors that say for sure that a request never left."""
+    import aiohttp
+
+    return (
+        aiohttp.ClientConnectorError,
+        aiohttp.ClientHttpProxyError,
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.InvalidURL,
+        aiohttp.NonHttpUrlClientError,
+    )
+
+
+async def _read(response: "aiohttp.ClientResponse") -> bytes:
     chunks, size = [], 0
     while chunk := await response.content.readany():
         chunks.append(chunk)
@@ -206,7 +216,9 @@ class AccountHttp:
         )
 
 
-def _clean_headers(response: aiohttp.ClientResponse, masks: Masks) -> Mapping[str, str]:
+def _clean_headers(
+    response: "aiohttp.ClientResponse", masks: Masks
+) -> Mapping[str, str]:
     headers = response.headers.copy()
     for name, value in response.headers.items():
         if (shown := masks.clean_text(value)) != value:
@@ -216,6 +228,8 @@ def _clean_headers(response: aiohttp.ClientResponse, masks: Masks) -> Mapping[st
 
 def _describe(error: BaseException, masks: Masks) -> str:
     """Say what happened in words."""
+    import aiohttp
+
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return "the connection could not be made in time"
     if isinstance(error, TimeoutError):
@@ -229,7 +243,7 @@ def _describe(error: BaseException, masks: Masks) -> str:
     return masks.clean_text(text)
 
 
-def _distrusted(error: aiohttp.ClientConnectorCertificateError) -> str:
+def _distrusted(error: "aiohttp.ClientConnectorCertificateError") -> str:
     cause = error.certificate_error
     why = getattr(cause, "verify_message", "") or str(cause)
     return (

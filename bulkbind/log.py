@@ -7,24 +7,26 @@ enters; here every value is made one line once more.
 
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
-
-import structlog
+from typing import TYPE_CHECKING, Any, TextIO
 
 from bulkbind.wire import scrub
+
+if TYPE_CHECKING:
+    import structlog
 
 Event = MutableMapping[str, Any]
 
 
 def event_logger(
     file: TextIO, *, now: Callable[[], float]
-) -> structlog.typing.FilteringBoundLogger:
+) -> "structlog.typing.FilteringBoundLogger":
     """Return a logger that appends JSON lines to a file.
 
     Args:
         file: Open for writing text.
         now: Seconds since the epoch.
     """
+    import structlog  # a fifth of a second: most commands log nothing
 
     def stamp(_: object, __: str, event: Event) -> Event:
         moment = datetime.fromtimestamp(now(), UTC)

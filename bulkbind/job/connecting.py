@@ -11,7 +11,7 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -25,7 +25,6 @@ from bulkbind.job.folders import StateFolder
 from bulkbind.manifest import read_pin
 from bulkbind.model import Aside, Row, Secret, Verdict
 from bulkbind.pace import Pace, Rate
-from bulkbind.sandbox import Rules, Sandbox, SandboxOptions, fill, parse_weather
 from bulkbind.settings import (
     SANDBOX,
     SANDBOX_PROJECT,
@@ -33,6 +32,9 @@ from bulkbind.settings import (
     JobSettings,
     SandboxSettings,
 )
+
+if TYPE_CHECKING:
+    from bulkbind.sandbox import SandboxOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,8 @@ async def _sandbox(
     settings: JobSettings, *, state: StateFolder, rows: Callable[[], Iterator[Row]]
 ) -> AsyncIterator[_Running]:
     """Start the sandbox on this state's world, with a token of its own."""
+    from bulkbind.sandbox import Sandbox, fill
+
     wanted = settings.sandbox
     token = secrets.token_urlsafe(24)
     options = sandbox_options(wanted, token=token)
@@ -175,7 +179,7 @@ async def _sandbox(
         yield _Running(sandbox.url, Token(Secret(token), label=SANDBOX))
 
 
-def sandbox_options(wanted: SandboxSettings, *, token: str) -> SandboxOptions:
+def sandbox_options(wanted: SandboxSettings, *, token: str) -> "SandboxOptions":
     """Say to the sandbox what the settings want of it.
 
     Raises:
@@ -189,7 +193,9 @@ def sandbox_options(wanted: SandboxSettings, *, token: str) -> SandboxOptions:
     return options
 
 
-def _sandbox_options(wanted: SandboxSettings, *, token: str) -> SandboxOptions:
+def _sandbox_options(wanted: SandboxSettings, *, token: str) -> "SandboxOptions":
+    from bulkbind.sandbox import Rules, SandboxOptions, parse_weather
+
     return SandboxOptions(
         latency_s=wanted.latency_s,
         rate=wanted.rate if wanted.rate[0] else None,

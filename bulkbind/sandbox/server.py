@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Self
 
 from bulkbind.errors import StateError
-from bulkbind.sandbox.app import Front
 from bulkbind.sandbox.counters import Counters, Entry
 from bulkbind.sandbox.memory import MemoryWorld
 from bulkbind.sandbox.options import Clock, SandboxOptions
 from bulkbind.sandbox.service import Service
 from bulkbind.sandbox.sqlite import SqliteWorld
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 #: How many changes a journal remembers.
 JOURNAL = 100_000
@@ -55,12 +55,11 @@ class Sandbox:
             journal=JOURNAL if journal else 0,
         )
         self._port = port
-        front = Front(self._service, clock=clock)
-        self._runner = web.AppRunner(
-            front.application(), access_log=None, shutdown_timeout=CLOSING_S
-        )
+        self._runner = _runner(self._service, clock)
 
     async def __aenter__(self) -> Self:
+        from aiohttp import web
+
         try:
             await self._runner.setup()
             site = web.TCPSite(self._runner, "127.0.0.1", self._port)
@@ -98,3 +97,14 @@ class Sandbox:
     def journal(self) -> Sequence[Entry]:
         """The changes that came, oldest first; empty unless asked for."""
         return tuple(self._service.journal)
+
+
+def _runner(service: Service, clock: Clock) -> "web.AppRunner":
+    from aiohttp import web  # a fifth of a second: most commands need no sandbox
+
+    from bulkbind.sandbox.app import Front
+
+    front = Front(service, clock=clock)
+    return web.AppRunner(
+        front.application(), access_log=None, shutdown_timeout=CLOSING_S
+    )
