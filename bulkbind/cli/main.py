@@ -22,6 +22,7 @@ from bulkbind.errors import (
     JobBusy,
     JobHeld,
     ManifestError,
+    OutsideWindow,
     PlanConflict,
     RefusedForSafety,
     RunInterrupted,
@@ -242,7 +243,8 @@ def exit_code_of(error: BulkbindError) -> int:
         return 4
     if isinstance(error, JobBusy):
         return 75
-    return 3 if isinstance(error, JobHeld | RunInterrupted | StoppedByRule) else 2
+    later = JobHeld | OutsideWindow | RunInterrupted | StoppedByRule
+    return 3 if isinstance(error, later) else 2
 
 
 def _disk_fault(error: OSError, *, sends: bool) -> int:
