@@ -120,16 +120,28 @@ def events() -> Schema:
         "scope": _one_of(*Scope),
         "seconds": _NUMBER,
     }
+    asked = _each("by asked_at", _TEXT)
     stopped = {"scope": _one_of(*Scope, "run"), "status": _COUNT}
     return {
         "oneOf": [
             _event("run_started", {"command": _TEXT, "invocation": _COUNT}),
             _event("run_ended", {"state": _one_of(*RunState)}, stopped_by=_TEXT),
             _event("request_settled", settled, **told),
+            *(_event(name, {"text": _TEXT}, **asked) for name in _CONTROL),
             _event("lane_waited", {"lane": _COUNT, "why": _TEXT, "seconds": _NUMBER}),
             _event("stopped", stopped, key=_TEXT, cause=_one_of(*Cause), **told),
         ]
     }
+
+
+#: What people ask of a run at work, and what is wrong with what they ask.
+_CONTROL = (
+    "run_paused",
+    "run_unpaused",
+    "run_set",
+    "run_stop_asked",
+    "control_ignored",
+)
 
 
 def _event(name: str, keys: Mapping[str, Schema], **sometimes: Schema) -> Schema:

@@ -83,22 +83,24 @@ class Watcher:
         while True:
             if looks:
                 await self._sleep(LOOK_S)
-            await self.look()
-            if looks % _LOOKS_A_WORD == 0:
+            has_news = await self.look()
+            if has_news or looks % _LOOKS_A_WORD == 0:
                 self._tell()
             looks += 1
 
-    async def look(self) -> None:
-        """Look once, and obey."""
+    async def look(self) -> bool:
+        """Look once, and obey; tell whether there was something to obey."""
         if not self._is_over and (end := self._hours.due(self._now())) is not None:
             self._is_over = True
             self._levers.stop(
                 end.rule, now=False, detail=f"the run was stopped: {end.why}"
             )
         wishes = read_wishes(self._folder.look())
-        for act in decide(wishes, self._before):
+        acts = decide(wishes, self._before)
+        for act in acts:
             await self._obey(act)
         self._before = wishes
+        return bool(acts)
 
     async def _obey(self, act: Act) -> None:
         levers, order = self._levers, act.order

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from bulkbind.host import is_locked
-from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
+from bulkbind.job.asking import is_at_work
+from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Lane, LaneTally, RunState, Scope, Verdict
 
@@ -52,18 +52,13 @@ class RunStatus:
 
 def state_of(facts: RunFacts) -> str:
     """Return where a run stands; ``interrupted``: killed while it was at work."""
-    return _state(facts, at_work=_is_at_work(facts))
+    return _state(facts, at_work=is_at_work(facts))
 
 
 def _state(facts: RunFacts, *, at_work: bool) -> str:
     if facts.state is RunState.RUNNING and not at_work:
         return "interrupted"
     return facts.state
-
-
-def _is_at_work(facts: RunFacts) -> bool:
-    state = StateFolder(facts.folder.state_path)
-    return is_locked(state.lock_path(facts.job))
 
 
 def read_status(run: RunFolder) -> RunStatus:
@@ -81,7 +76,7 @@ def read_status(run: RunFolder) -> RunStatus:
             lanes=tuple(ledger.lanes()),
             tallies=tuple(ledger.tally()),
             set_aside=sum(ledger.aside_counts().values()),
-            at_work=_is_at_work(facts),
+            at_work=is_at_work(facts),
             requests=sum(ledger.requests_by_reason().values()),
             parked={
                 int(stop.key): f"{stop.code} {stop.message}".strip()
