@@ -144,6 +144,37 @@ _CONTROL = (
 )
 
 
+def status() -> Schema:
+    """Return the schema of ``status --json``."""
+    import msgspec
+
+    from bulkbind.control.now import Now
+    from bulkbind.job.status import SETTLING
+
+    (now,), parts = msgspec.json.schema_components([Now], ref_template="#/$defs/{name}")
+    settled = dict.fromkeys(map(str, SETTLING), _COUNT)
+    lane = _object(
+        {
+            **_each("gateway stopped", _TEXT),
+            **_each("batches settled_batches rows", _COUNT),
+            **settled,
+        }
+    )
+    told = _object(
+        {
+            "format_version": _VERSION,
+            **_each("run_id job state stopped_by undoes undone_by", _TEXT),
+            **_each("rows set_aside requests", _COUNT),
+            **settled,
+            "at_work": _FLAG,
+            "now": {"oneOf": [now, {"type": "null"}]},
+            "now_age_seconds": _NUMBER,
+            "lanes": _list(lane),
+        }
+    )
+    return {**told, "$defs": parts}
+
+
 def _event(name: str, keys: Mapping[str, Schema], **sometimes: Schema) -> Schema:
     return _object({"at": _TIME, "event": {"const": name}, **keys}, **sometimes)
 
@@ -154,4 +185,5 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "plan": plan,
     "summary": summary,
     "events": events,
+    "status": status,
 }

@@ -145,52 +145,69 @@ class Doing(Observer):
         """A worker ends."""
         self.done += self._lanes.pop(lane.no, None) is not None
 
-    def lanes(self, paces: Mapping[str, PaceNow], *, paused: bool) -> list[LaneNow]:
+    def lanes(
+        self, paces: Mapping[str, PaceNow], *, paused: bool, slots: int
+    ) -> list[LaneNow]:
         """Return what every lane does now, those that wait longest first.
 
         Args:
             paces: By account.
             paused: Nobody may send.
+            slots: Requests that may be out at once.
         """
         clock = self.clock()
-        queued: dict[str, int] = defaultdict(int)
-        found = []
-        for lane in self._lanes.values():
-            if lane.sends:
-                state, why, seconds = SENDING, "", clock - lane.since
-            elif paused:
-                state, why, seconds = WAITING, "paused", 0.0
-            elif lane.until > clock:
-                state, why, seconds = WAITING, lane.why, lane.until - clock
-            else:
-                state = WAITING
-                why, seconds = _turn(paces[lane.account], queued[lane.account])
-                queued[lane.account] += 1
-            found.append(
-                LaneNow(
-                    gateway=lane.gateway,
-                    account=lane.account,
-                    state=state,
-                    why=why,
-                    seconds=round(seconds, 1),
-                )
-            )
+        is_full = sum(lane.sends for lane in self._lanes.values()) >= slots
+        turns = {
+            name: _Turns(pace, slots if is_full else 0) for name, pace in paces.items()
+        }
+        found = [
+            _told(lane, clock, turns[lane.account], paused=paused)
+            for lane in self._lanes.values()
+        ]
         return sorted(found, key=lambda one: -one.seconds)
 
 
-def _turn(pace: PaceNow, ahead: int) -> tuple[str, float]:
-    """Say why a lane has no turn yet, and when it will have one.
+class _Turns:
+    """Why lanes of an account have no turn yet, one after the other.
 
     Args:
-        pace: Its account's.
-        ahead: Lanes of the account that may come first.
+        pace: The account's.
+        full: Slots, if all of them are taken; else 0.
     """
-    if (seconds := pace.paused_s) > 0:
-        return "throttled: the account was told to wait", seconds
-    seconds = pace.next_s
-    if seconds > 0 or pace.seconds_each:
-        return "pace", seconds + ahead * pace.seconds_each
-    return "a slot, or its gateway", 0.0
+
+    def __init__(self, pace: PaceNow, full: int) -> None:
+        self._each_s = pace.seconds_each
+        self._why = f"a slot (concurrency {full})" if full else "its gateway"
+        if self._each_s and not full:
+            self._why = "pace"
+        self._next_s = 0.0 if full else pace.next_s
+        if (paused_s := pace.paused_s) > 0:
+            self._why, self._next_s = "throttled", paused_s
+
+    def next(self) -> tuple[str, float]:
+        """Return why the next lane waits, and how many seconds."""
+        seconds = self._next_s
+        if self._why in {"pace", "throttled"}:
+            self._next_s += self._each_s
+        return self._why, seconds
+
+
+def _told(lane: _Lane, clock: float, turns: _Turns, *, paused: bool) -> LaneNow:
+    if lane.sends:
+        state, why, seconds = SENDING, "", clock - lane.since
+    elif paused:
+        state, why, seconds = WAITING, "paused", 0.0
+    elif lane.until > clock:
+        state, why, seconds = WAITING, lane.why, lane.until - clock
+    else:
+        state, (why, seconds) = WAITING, turns.next()
+    return LaneNow(
+        gateway=lane.gateway,
+        account=lane.account,
+        state=state,
+        why=why,
+        seconds=round(seconds, 1),
+    )
 
 
 def reasons_of(lanes: Iterable[LaneNow]) -> list[Reason]:

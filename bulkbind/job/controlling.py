@@ -87,7 +87,9 @@ class RunLevers:
 
     def word(self) -> bytes:
         """Say what the run is doing now, as JSON."""
-        lanes = self.doing.lanes(self.paces, paused=self.halt.is_paused)
+        lanes = self.doing.lanes(
+            self.paces, paused=self.halt.is_paused, slots=self.slots.number
+        )
         now = self.now()
         return msgspec.json.encode(
             Now(

@@ -7,6 +7,7 @@ import stat
 from collections import Counter
 from contextlib import ExitStack
 
+import jsonschema
 import pytest
 
 from bulkbind.ledger import SqliteLedger
@@ -394,3 +395,55 @@ def test_an_undo_ignores_the_window(bulkbind, rows, serve, remote, live):
 
         assert served.bound == set()
     assert (done.code, undone.code) == (0, 0)
+
+
+# --- status ---------------------------------------------------------------------------
+
+
+def test_status_says_why_a_run_waits_and_how_long(bulkbind, state, rows, slow, at_work):
+    with slow as served:
+        run = at_work(served)
+        bulkbind("set", "latest", "rate=1/min")
+
+        def waits():
+            told = bulkbind("status", "--json").json
+            reasons = told["now"]["reasons"] if told["now"] else []
+            return [r for r in reasons if (r["why"], r["lanes"]) == ("pace", 3)]
+
+        (reason,) = until(waits, alive=run)
+        said, told = bulkbind("status"), bulkbind("status", "--json").json
+        schema = bulkbind("schema", "status").json
+        run.kill()
+        killed = bulkbind("status")
+    assert reason["seconds"] > 20
+    assert "3 lanes wait for pace, at most" in said.out
+    assert "account default: 1/min of 1/min" in said.out
+    jsonschema.validate(told, schema)
+    assert told["at_work"]
+    assert "its process is gone" in killed.out
+
+
+def test_status_watch_ends_with_the_run(bulkbind, folder, state, rows, slow, at_work):
+    with slow as served:
+        run = at_work(served, rate="30/s")
+        with started("status", "--watch", folder=folder) as watch:
+            until(lambda: "lanes sending" in watch.out, alive=watch)
+            run.wait()
+            said = watch.wait()
+
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0].startswith("running: ")
+    assert lines[-1].startswith("finished: 300 of 300 bindings, 60 requests")
+
+
+def test_a_run_says_when_its_window_closes(bulkbind, state, rows, slow, at_work):
+    with slow as served:
+        run = at_work(served, "--set", "stop.deadline=1h")
+        told = until(lambda: now_of(state), alive=run)
+        said = bulkbind("status")
+        run.kill()
+
+    assert 3500 < told["ends_in"] <= 3600
+    assert told["ends_by"] == "deadline"
+    assert "its deadline ends it in" in said.out
