@@ -27,10 +27,22 @@ class Memory(Protocol):
         ...
 
 
+class Slots(Protocol):
+    """Requests that may be out at once."""
+
+    async def acquire(self) -> None:
+        """Wait for a slot."""
+        ...
+
+    def release(self) -> None:
+        """Give a slot back."""
+        ...
+
+
 class Turns(Protocol):
     """The pace of one account."""
 
-    def turn(self, slots: anyio.Semaphore) -> AbstractAsyncContextManager[None]:
+    def turn(self, slots: Slots) -> AbstractAsyncContextManager[None]:
         """Wait for a turn and a slot; hold the slot while the block runs."""
         ...
 
@@ -64,7 +76,7 @@ class Door:
         self._first = anyio.Lock()
 
     @asynccontextmanager
-    async def turn(self, slots: anyio.Semaphore) -> AsyncIterator[None]:
+    async def turn(self, slots: Slots) -> AsyncIterator[None]:
         """Wait until a request may leave; hold its slot while the block runs."""
         if self._is_proven or self.refusal is not None:
             async with self._turns.turn(slots):

@@ -246,6 +246,20 @@ class JobHeld(StateError):
         )
 
 
+class OutsideWindow(StateError):
+    """It is not the time to send, and nothing was sent (exit code 3).
+
+    Args:
+        problem: Why, and when it will be.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"{problem}; nothing was sent. The next `run --resume` in time goes on;"
+            " `--set stop.window=` or `--set stop.deadline=` does without"
+        )
+
+
 class ReportUnpublished(StateError):
     """The report is whole in the run's folder, and could not be copied elsewhere."""
 
@@ -260,4 +274,5 @@ def exit_code_of(error: BulkbindError) -> int:
         return 4
     if isinstance(error, JobBusy):
         return 75
-    return 3 if isinstance(error, JobHeld | RunInterrupted | StoppedByRule) else 2
+    later = JobHeld | OutsideWindow | RunInterrupted | StoppedByRule
+    return 3 if isinstance(error, later) else 2

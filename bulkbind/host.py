@@ -111,6 +111,19 @@ def is_locked(path: Path) -> bool:
         os.close(fd)
 
 
+def holder_of(path: Path) -> str | None:
+    """Return what the holder of a job's lock says of itself; None: nobody holds it."""
+    if not path.exists():
+        return None
+    fd = _open(path)
+    try:
+        if _try_lock(fd):
+            return None
+        return os.pread(fd, 500, 0).decode("utf-8", "replace").strip()
+    finally:
+        os.close(fd)
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether a process of this host is there."""
     try:

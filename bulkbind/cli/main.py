@@ -47,8 +47,10 @@ BLOCKS: dict[str, dict[str, Entry]] = {
         "export": Entry("export", "Write what is bound now as a manifest."),
     },
     "While it runs": {
-        "pause": Entry("pause", "Put a job on hold: `run` and `resume` send nothing."),
-        "unpause": Entry("unpause", "Release a job's hold."),
+        "pause": Entry("pause", "Pause a run at work, or put a job on hold."),
+        "unpause": Entry("unpause", "Let a run go on, or release a job's hold."),
+        "stop": Entry("stop", "End a run at work in good order."),
+        "set": Entry("set", "Change the rate or concurrency of a run at work."),
     },
     "History": {
         "runs": Entry("runs", "List runs, newest first."),

@@ -1,33 +1,46 @@
-"""``bulkbind pause``: put a job on hold."""
+"""``bulkbind pause``: put a job on hold, or pause a run at work."""
 
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from bulkbind.cli import options
 from bulkbind.cli.saying import say
-from bulkbind.errors import SettingsError, UnknownRun
+from bulkbind.errors import UnknownRun
+from bulkbind.job.asking import pause_run
 from bulkbind.job.facts import thaw
-from bulkbind.job.folders import StateFolder
+from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.holds import find_hold, new_hold, place_hold, release_command
 from bulkbind.job.planfile import is_plan_file, open_plan
 
 
 @click.command("pause")
-@click.argument("name", metavar="JOB")
-@click.option("--note", metavar="TEXT", default="", help="Why, for people.")
+@click.argument("name", metavar="RUN|JOB")
+@click.option("--note", metavar="TEXT", default="", help="Why, for people (a job's).")
 @options.state_dir
 @options.quiet
 def command(*, name: str, note: str, state_dir: Path | None, quiet: bool) -> int:
-    """Put a job on hold: its `run` and `resume` send nothing and exit 3.
+    """Pause a run at work, or put a job on hold.
 
-    JOB is a job's name, a job file, a manifest or a saved plan. A plan, a dry run, and
-    an undo go on as ever.
+    RUN (an id, the beginning of one, a path, or `latest`): within a second it sends
+    nothing more, until `unpause RUN`; deadline and window still count. `touch
+    RUN/control/pause` does the same.
+
+    JOB (its name, a job file, a manifest or a saved plan): its `run` and `resume` send
+    nothing and exit 3. A plan, a dry run, and an undo go on as ever.
+
+    Exit codes: 0 paused or on hold; 2 no such run or job, or the run is not at work on
+    this host, and nothing was written.
     """
-    state, job = find_job(name, state_dir)
+    subject = find_subject(name, state_dir)
+    if subject.run is not None:
+        _pause(subject.run, quiet=quiet)
+        return 0
+    state, job = subject.state, subject.job
     wanted = new_hold(job, now=time.time(), why=note or "paused by a person")
     hold = place_hold(state, wanted)
     if hold != wanted:
@@ -41,33 +54,45 @@ def command(*, name: str, note: str, state_dir: Path | None, quiet: bool) -> int
     return 0
 
 
-def find_job(name: str, state_dir: Path | None) -> tuple[StateFolder, str]:
-    """Find a job by name, job file, manifest or saved plan.
+def _pause(run: RunFolder, *, quiet: bool) -> None:
+    obeyed = pause_run(run, now=time.time())
+    if not quiet:
+        how = "is paused" if obeyed else "was asked to pause"
+        say(
+            f"run {run.id} {how}; `bulkbind unpause {run.handle}` lets it go on",
+            err=True,
+        )
 
-    Returns:
-        The STATE it belongs to, and its name.
+
+class Subject(NamedTuple):
+    """What a name stands for."""
+
+    state: StateFolder
+    job: str
+    run: RunFolder | None
+    """None: the job."""
+
+
+def find_subject(name: str, state_dir: Path | None) -> Subject:
+    """Find a job by name, job file, manifest or saved plan; or a run.
 
     Raises:
-        SettingsError: It is a run.
-        UnknownRun: No job goes by that name.
+        UnknownRun: Nothing goes by that name.
     """
     path = Path(name)
     if path.is_file():
         shared = options.gather(path, state_dir=state_dir)
         job = _planned_job(path) if is_plan_file(path) else shared.load().name
-        return shared.state, job
+        return Subject(shared.state, job, None)
     state = options.runs_state(state_dir)
     if find_hold(state, name) or any(run.facts().job == name for run in state.runs()):
-        return state, name
+        return Subject(state, name, None)
     with suppress(UnknownRun):
         run = state.find(name)
-        problem = (
-            f"{name!r} is a run of job {run.facts().job!r}: a run at work cannot be"
-            " paused yet (Ctrl-C stops it, `bulkbind resume` goes on); name the job"
-        )
-        raise SettingsError([problem])
+        return Subject(StateFolder(run.state_path), run.facts().job, run)
     message = (
-        f"no job {name!r} in {state.path}; name a job of `bulkbind runs`, or a job file"
+        f"no run and no job {name!r} in {state.path}; `bulkbind runs` lists both; a job"
+        " may be named by its file, too"
     )
     raise UnknownRun(message)
 

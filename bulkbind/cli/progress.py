@@ -99,6 +99,10 @@ class Counting(Observer):
         }.get(stop.scope, "run")
         self.say(f"{name} stopped: {stop.code} {stop.message}")
 
+    def noticed(self, text: str) -> None:
+        """Say it."""
+        self.say(text)
+
     def draining(self, reason: str) -> None:
         """Say what the first signal does, and what a second one would do."""
         self.say(

@@ -14,7 +14,8 @@ def command(*, name: str) -> int:
     """Print the JSON Schema (draft 2020-12) of NAME.
 
     job: a job file, read as TOML. plan: what `plan --json` prints. summary: summary.json
-    and what `run --json` prints. events: one line of events.jsonl.
+    and what `run --json` prints. events: one line of events.jsonl. status: what
+    `status --json` prints.
     """
     schema = {"$schema": DRAFT, **SCHEMAS[name](), "title": f"bulkbind {name}"}
     say(json.dumps(schema, indent=2, ensure_ascii=False))

@@ -120,16 +120,59 @@ def events() -> Schema:
         "scope": _one_of(*Scope),
         "seconds": _NUMBER,
     }
+    asked = _each("by asked_at", _TEXT)
     stopped = {"scope": _one_of(*Scope, "run"), "status": _COUNT}
     return {
         "oneOf": [
             _event("run_started", {"command": _TEXT, "invocation": _COUNT}),
             _event("run_ended", {"state": _one_of(*RunState)}, stopped_by=_TEXT),
             _event("request_settled", settled, **told),
+            *(_event(name, {"text": _TEXT}, **asked) for name in _CONTROL),
             _event("lane_waited", {"lane": _COUNT, "why": _TEXT, "seconds": _NUMBER}),
             _event("stopped", stopped, key=_TEXT, cause=_one_of(*Cause), **told),
         ]
     }
+
+
+#: What people ask of a run at work, and what is wrong with what they ask.
+_CONTROL = (
+    "run_paused",
+    "run_unpaused",
+    "run_set",
+    "run_stop_asked",
+    "control_ignored",
+)
+
+
+def status() -> Schema:
+    """Return the schema of ``status --json``."""
+    import msgspec
+
+    from bulkbind.control.now import Now
+    from bulkbind.job.status import SETTLING
+
+    (now,), parts = msgspec.json.schema_components([Now], ref_template="#/$defs/{name}")
+    settled = dict.fromkeys(map(str, SETTLING), _COUNT)
+    lane = _object(
+        {
+            **_each("gateway stopped", _TEXT),
+            **_each("batches settled_batches rows", _COUNT),
+            **settled,
+        }
+    )
+    told = _object(
+        {
+            "format_version": _VERSION,
+            **_each("run_id job state stopped_by undoes undone_by", _TEXT),
+            **_each("rows set_aside requests", _COUNT),
+            **settled,
+            "at_work": _FLAG,
+            "now": {"oneOf": [now, {"type": "null"}]},
+            "now_age_seconds": _NUMBER,
+            "lanes": _list(lane),
+        }
+    )
+    return {**told, "$defs": parts}
 
 
 def _event(name: str, keys: Mapping[str, Schema], **sometimes: Schema) -> Schema:
@@ -142,4 +185,5 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "plan": plan,
     "summary": summary,
     "events": events,
+    "status": status,
 }

@@ -1,32 +1,101 @@
 """``bulkbind status``: how far a run is, also while it is at work."""
 
 import json
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 
 from bulkbind.cli import options
 from bulkbind.cli.saying import say
+from bulkbind.cli.standing import standing
 from bulkbind.cli.words import count, headline, table
+from bulkbind.job.folders import RunFolder
 from bulkbind.job.status import SETTLING, RunStatus, read_status
+from bulkbind.wire import visible
+
+#: Gateways that the table lists; of more, those that stopped come first.
+MANY_LANES = 20
+
+
+#: Seconds between two looks of ``--watch``.
+_EVERY_S = 1.0
 
 
 @click.command("status")
 @options.run_name
+@click.option("--watch", is_flag=True, help="Look each second until the run has ended.")
 @options.state_dir
 @options.quiet
 @options.as_json
 def command(
-    *, run_name: str, state_dir: Path | None, quiet: bool, as_json: bool
+    *,
+    run_name: str,
+    watch: bool,
+    state_dir: Path | None,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
-    """Say how far RUN is; the newest one if none is named."""
+    """Say how far RUN is, and why it waits; the newest one if none is named.
+
+    With --json, --watch prints one document a line. Exit codes: 0; 2 no such run.
+    """
     run = options.runs_state(state_dir).find(run_name)
-    status = read_status(run)
+    if watch:
+        _watch(run, as_json=as_json)
+        return 0
+    status = read_status(run, at=time.time())
     if as_json:
         say(json.dumps(_document(status), indent=2, ensure_ascii=False))
     elif not quiet:
         say("\n".join(_lines(status)))
     return 0
+
+
+def _watch(run: RunFolder, *, as_json: bool) -> None:
+    """Show a run each second until it has ended."""
+    if as_json or not sys.stdout.isatty():
+        for status in _looks(run):
+            is_json = json.dumps(_document(status), ensure_ascii=False)
+            say(is_json if as_json else _line(status))
+        return
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(auto_refresh=False) as live:
+        for status in _looks(run):
+            live.update(Text(visible("\n".join(_lines(status)))), refresh=True)
+
+
+def _looks(run: RunFolder) -> Iterator[RunStatus]:
+    """Yield what a run is each second, at last what it has come to."""
+    while True:
+        status = read_status(run, at=time.time())
+        yield status
+        if not status.at_work:
+            return
+        time.sleep(_EVERY_S)
+
+
+def _line(status: RunStatus) -> str:
+    """Say in a line how far a run is, and what it waits for longest."""
+    settled = sum(status.verdicts.values())
+    parts = [
+        f"{status.state}: {settled:,} of {status.rows:,} bindings",
+        count(status.requests, "request"),
+    ]
+    now = status.now
+    if now is not None:
+        parts.append(f"{now.lanes_sending:,} lanes sending")
+        parts += [
+            f"{reason.lanes:,} wait for {reason.why}"
+            + ("" if reason.seconds is None else f" ({reason.seconds:.0f} s)")
+            for reason in now.reasons[:2]
+        ]
+    return ", ".join(parts)
 
 
 def _lines(status: RunStatus) -> list[str]:
@@ -54,7 +123,10 @@ def _lines(status: RunStatus) -> list[str]:
         for tally in status.tallies
     ]
     head = ("gateway", "#batches", "#bindings", "#settled", "#failed", "stopped")
-    return lines + table(head, rows)
+    if len(rows) > MANY_LANES:
+        lines.append(f"{len(rows):,} gateways; those that stopped, and some others:")
+        rows = sorted(rows, key=lambda row: not row[-1])[:MANY_LANES]
+    return lines + table(head, rows) + standing(status)
 
 
 def _document(status: RunStatus) -> dict[str, object]:
@@ -72,6 +144,9 @@ def _document(status: RunStatus) -> dict[str, object]:
         **status.verdicts,
         "set_aside": status.set_aside,
         "requests": status.requests,
+        "at_work": status.at_work,
+        "now": None if status.now is None else msgspec.to_builtins(status.now),
+        "now_age_seconds": round(status.now_age_s, 1),
         "lanes": [
             {
                 "gateway": lanes[tally.lane],

@@ -36,6 +36,9 @@ from bulkbind.settings import (
 if TYPE_CHECKING:
     from bulkbind.sandbox import SandboxOptions
 
+#: Slots say how many requests are out, and can be changed meanwhile; this is no limit.
+MOST_CONNECTIONS = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
@@ -43,6 +46,8 @@ class Connections:
 
     attachers: Mapping[str, Gateway]
     turns: Mapping[str, Door]
+    paces: Mapping[str, Pace]
+    """How fast each account's turns come."""
     label: str
     """Where the credentials came from."""
     host: HostFolder
@@ -128,7 +133,7 @@ async def connect(
                 _sandbox(settings, state=state, rows=rows)
             )
         http = await stack.enter_async_context(
-            Http(timeout_s=settings.timeout_s, connections=settings.concurrency)
+            Http(timeout_s=settings.timeout_s, connections=MOST_CONNECTIONS)
         )
         means = _Means(http, host, sandbox, stack, state)
         ways = {
@@ -142,8 +147,9 @@ async def connect(
             for name, account in settings.accounts.items()
         }
         yield Connections(
-            attachers={name: gateway for name, (gateway, _) in ways.items()},
-            turns={name: door for name, (_, door) in ways.items()},
+            attachers={name: way.gateway for name, way in ways.items()},
+            turns={name: way.door for name, way in ways.items()},
+            paces={name: way.pace for name, way in ways.items()},
             label=", ".join(
                 sorted({c.label if c else SANDBOX for c in credentials.values()})
             ),
@@ -225,6 +231,14 @@ class _Means(NamedTuple):
     state: StateFolder
 
 
+class _Way(NamedTuple):
+    """How an account's requests leave."""
+
+    gateway: Gateway
+    door: Door
+    pace: Pace
+
+
 def _way(
     account: AccountSettings,
     credential: Credential | None,
@@ -232,7 +246,7 @@ def _way(
     *,
     rate: tuple[int, float],
     project_id: str,
-) -> tuple[Gateway, Door]:
+) -> _Way:
     """Return an account's gateways and its way to them.
 
     One ring per endpoint and project, shared with this host's other processes.
@@ -256,4 +270,4 @@ def _way(
         door=door,
         product=account.product,
     )
-    return gateway, door
+    return _Way(gateway, door, pace)

@@ -146,6 +146,11 @@ class Observers(Observer):
         for observer in self._observers:
             observer.lane_waits(lane, why=why, seconds=seconds)
 
+    def noticed(self, text: str) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.noticed(text)
+
     def stopped(self, stop: Stop) -> None:
         """Pass it on."""
         for observer in self._observers:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bulkbind.control.folder import ControlFolder
 from bulkbind.errors import LedgerFailed, StateError, UnknownRun
 from bulkbind.host import is_alive, private_folder
 from bulkbind.ledger import SqliteLedger
@@ -62,6 +63,11 @@ class RunFolder:
     def events(self) -> Path:
         """One JSON line per event."""
         return self.path / "events.jsonl"
+
+    @property
+    def control(self) -> ControlFolder:
+        """What people ask of the run while it is at work."""
+        return ControlFolder(self.path / "control")
 
     @property
     def summary(self) -> Path:

@@ -4,15 +4,19 @@ import json
 import math
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from bulkbind.auth import Credential
+from bulkbind.control.hours import Hours
+from bulkbind.control.now import Doing
 from bulkbind.errors import RunInterrupted, StateError
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
+from bulkbind.job.controlling import RunLevers, obeying
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
@@ -28,7 +32,7 @@ from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
 from bulkbind.live import Lists, Pictures
 from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
-from bulkbind.run import Engine, Halt, Leave, Observer
+from bulkbind.run import Engine, Halt, Leave, Observer, SlotPool
 from bulkbind.settings import JobSettings
 
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
@@ -54,6 +58,8 @@ class Errand:
     """The plan was saved: look at everything before anything is sent."""
     looks_anew: bool = False
     """Read each target again right before its first batch."""
+    hours: Hours = field(default_factory=Hours)
+    """When this invocation must stop sending."""
 
 
 async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
@@ -150,12 +156,14 @@ async def _send(
     patience: ExitStack,
 ) -> None:
     """Let the engine work every open lane."""
-    observer = Observers([events, *around.observers])
+    doing = Doing(time.monotonic)
+    observer = Observers([events, doing, *around.observers])
     lanes, targets = ledger.lanes(), ledger.targets()
     async with ThreadExecutor(ledger) as executor:
         invocation = await executor.do(
             lambda ledger: _begin(ledger, errand, around.now(), connections.label)
         )
+        slots = SlotPool(errand.settings.concurrency)
         engine = engine_of(
             errand,
             ledger,
@@ -165,6 +173,19 @@ async def _send(
             observer=observer,
             invocation=invocation,
             around=around,
+            slots=slots,
+        )
+        levers = RunLevers(
+            halt=engine.halt,
+            paces=connections.paces,
+            slots=slots,
+            doing=doing,
+            hours=errand.hours,
+            events=events,
+            observer=observer,
+            executor=executor,
+            invocation=invocation,
+            now=around.now,
         )
         events.note("run_started", command=errand.command, invocation=invocation)
         observer.run_started(
@@ -174,7 +195,8 @@ async def _send(
         patience.enter_context(_unhurried(wanted=around.signals))
         with _signals(engine.halt, observer, wanted=around.signals):
             to_do = [lane for lane in lanes if lane.no in open_lanes]
-            await engine.run(to_do, targets=targets)
+            async with obeying(errand.run.control, levers):
+                await engine.run(to_do, targets=targets)
         stopped_by = engine.halt.reason
         state = await executor.do(
             lambda ledger: _end(ledger, invocation, around.now(), stopped_by)
@@ -192,6 +214,7 @@ def engine_of(  # noqa: PLR0913 - a run is put together from all of these
     observer: Observer,
     invocation: int,
     around: Surroundings,
+    slots: SlotPool | None = None,
 ) -> Engine:
     """Put together what works a run's lanes.
 
@@ -204,6 +227,7 @@ def engine_of(  # noqa: PLR0913 - a run is put together from all of these
         observer: Hears what happens.
         invocation: Its number.
         around: Clock and random source.
+        slots: Requests that may be out at once; None: the settings' number.
     """
     halt = Halt()
     count = partial(recorder.count_read, invocation)
@@ -222,6 +246,7 @@ def engine_of(  # noqa: PLR0913 - a run is put together from all of these
         pictures=_pictures(errand, connections, lanes, halt, around, count),
         leave=_leave(errand, ledger),
         halt=halt,
+        slots=slots,
         invocation=invocation,
         now=around.now,
         random=around.random,

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from bulkbind.host import is_locked
-from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
+from bulkbind.control.now import Now, read_now
+from bulkbind.job.asking import is_at_work
+from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Lane, LaneTally, RunState, Scope, Verdict
 
@@ -29,7 +30,11 @@ class RunStatus:
     parked: dict[int, str]
     """Lane number -> why it stopped, in the newest invocation."""
     at_work: bool
-    """Some process holds the job."""
+    """The process of its newest invocation still works on it."""
+    now: Now | None = None
+    """What it said last of what it does; None: it is over, or said nothing yet."""
+    now_age_s: float = 0.0
+    """How long ago that was."""
 
     @property
     def rows(self) -> int:
@@ -52,7 +57,7 @@ class RunStatus:
 
 def state_of(facts: RunFacts) -> str:
     """Return where a run stands; ``interrupted``: killed while it was at work."""
-    return _state(facts, at_work=_is_at_work(facts))
+    return _state(facts, at_work=is_at_work(facts))
 
 
 def _state(facts: RunFacts, *, at_work: bool) -> str:
@@ -61,18 +66,18 @@ def _state(facts: RunFacts, *, at_work: bool) -> str:
     return facts.state
 
 
-def _is_at_work(facts: RunFacts) -> bool:
-    state = StateFolder(facts.folder.state_path)
-    return is_locked(state.lock_path(facts.job))
-
-
-def read_status(run: RunFolder) -> RunStatus:
+def read_status(run: RunFolder, *, at: float) -> RunStatus:
     """Read how far a run is.
+
+    Args:
+        run: The run.
+        at: Seconds since the epoch.
 
     Raises:
         StateError: The ledger cannot be read.
     """
     facts = run.facts()
+    now = read_now(run.control.told()) if facts.state is RunState.RUNNING else None
     ledger = SqliteLedger.read(run.ledger)
     try:
         newest = len(facts.invocations)
@@ -81,7 +86,9 @@ def read_status(run: RunFolder) -> RunStatus:
             lanes=tuple(ledger.lanes()),
             tallies=tuple(ledger.tally()),
             set_aside=sum(ledger.aside_counts().values()),
-            at_work=_is_at_work(facts),
+            at_work=is_at_work(facts),
+            now=now,
+            now_age_s=max(0.0, at - now.at) if now else 0.0,
             requests=sum(ledger.requests_by_reason().values()),
             parked={
                 int(stop.key): f"{stop.code} {stop.message}".strip()

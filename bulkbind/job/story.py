@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from bulkbind.auth import Credential
+from bulkbind.control.hours import Hours
+from bulkbind.control.watcher import STOPPED
 from bulkbind.errors import RefusedForSafety, StoppedByRule, UnknownRun
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.facts import (
@@ -26,6 +28,7 @@ from bulkbind.job.folders import (
     drafting,
 )
 from bulkbind.job.holds import refuse_held
+from bulkbind.job.hours import hours_for, within
 from bulkbind.job.judging import Reader
 from bulkbind.job.locking import working_on
 from bulkbind.job.planfile import open_plan, save_plan
@@ -125,29 +128,31 @@ async def _run_job(
     credentials = find_credentials(settings, around.environ)
     with working_on(settings.name, state=state, around=around):
         refuse_held(state, settings.name)
+        hours = hours_for(settings, around)
         state.sweep()
         unfinished = _unfinished(settings, state) if options.resume else None
         if unfinished and _same_sources(unfinished, settings):
             _refuse_stopped(unfinished)
             return await _resume(
-                unfinished.folder, settings, credentials, state, around
+                unfinished.folder, settings, credentials, state, around, hours
             )
         draft = state.new_run(now=around.now())
         try:
-            plan = await draw_plan(
-                settings,
-                draft.draft,
-                run_id=draft.final.name,
-                now=around.now(),
-                progress=options.progress,
-                reader=Reader(credentials=credentials, state=state, around=around),
-            )
+            async with within(hours, settings.name, around):
+                plan = await draw_plan(
+                    settings,
+                    draft.draft,
+                    run_id=draft.final.name,
+                    now=around.now(),
+                    progress=options.progress,
+                    reader=Reader(credentials=credentials, state=state, around=around),
+                )
             _expect(plan.digest, options.expect)
             refuse_replacements(settings, plan)
             if unfinished and _same_plan(unfinished, RunFolder(draft.draft).facts()):
                 _refuse_stopped(unfinished)
                 return await _resume(
-                    unfinished.folder, settings, credentials, state, around
+                    unfinished.folder, settings, credentials, state, around, hours
                 )
             if not plan.totals.rows:
                 return Outcome(reported=None, run=None)
@@ -164,6 +169,7 @@ async def _run_job(
                 command="run",
                 credentials=credentials,
                 state=state,
+                hours=hours,
             ),
             around=around,
         )
@@ -208,6 +214,7 @@ async def _run_plan(
     credentials = find_credentials(settings, around.environ)
     with working_on(settings.name, state=state, around=around):
         refuse_held(state, settings.name)
+        hours = hours_for(settings, around)
         if not facts.totals.rows:
             return Outcome(reported=None, run=None)
         run = draft.keep()
@@ -219,6 +226,7 @@ async def _run_plan(
                 credentials=credentials,
                 state=state,
                 looks_first=True,
+                hours=hours,
             ),
             around=around,
         )
@@ -307,7 +315,10 @@ async def _resume_run(
         if facts.state is RunState.FINISHED and not _has_work(run, failed=failed):
             reported = write_run_reports(run)
             return Outcome(reported=reported, run=run, nothing_to_do=True)
-        return await _resume(run, settings, credentials, state, around, failed=failed)
+        hours = Hours() if facts.undoes else hours_for(settings, around)
+        return await _resume(
+            run, settings, credentials, state, around, hours, failed=failed
+        )
 
 
 async def _resume(
@@ -316,6 +327,7 @@ async def _resume(
     credentials: Mapping[str, Credential | None],
     state: StateFolder,
     around: Surroundings,
+    hours: Hours,
     *,
     failed: bool = False,
 ) -> Outcome:
@@ -330,6 +342,7 @@ async def _resume(
             take_failed=failed,
             looks_first=facts.is_saved_plan,
             looks_anew=bool(facts.undoes),
+            hours=hours,
         ),
         around=around,
     )
@@ -382,9 +395,10 @@ def _same_sources(old: RunFacts, settings: JobSettings) -> bool:
 
 
 def _refuse_stopped(facts: RunFacts) -> None:
-    """A rule stopped the run for people to look at: cron does not go on by itself."""
-    if facts.stopped_by == MAX_FAILED:
-        raise StoppedByRule(facts.folder.handle, MAX_FAILED)
+    """A rule or a person stopped the run for people to look at: cron does not go on by itself."""
+    rules = {MAX_FAILED: MAX_FAILED, STOPPED: "`bulkbind stop`"}
+    if facts.stopped_by in rules:
+        raise StoppedByRule(facts.folder.handle, rules[facts.stopped_by])
 
 
 def abandon(facts: RunFacts, *, by: str) -> None:

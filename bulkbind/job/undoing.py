@@ -139,6 +139,8 @@ def undo_settings(
         on_replace=OnReplace.SKIP,
         max_replace=None,
         max_failed=None,
+        deadline=None,
+        window=None,
         verify=False,
     )
 

@@ -40,6 +40,11 @@ from bulkbind.model.runs import RunState as RunState
 from bulkbind.model.runs import Settled as Settled
 from bulkbind.model.runs import Summary as Summary
 from bulkbind.model.runs import Verification as Verification
+from bulkbind.model.window import Deadline as Deadline
+from bulkbind.model.window import Phase as Phase
+from bulkbind.model.window import Window as Window
+from bulkbind.model.window import parse_clock as parse_clock
+from bulkbind.model.window import parse_window as parse_window
 from bulkbind.model.words import DEFAULT_ACCOUNT as DEFAULT_ACCOUNT
 from bulkbind.model.words import FORMULA as FORMULA
 from bulkbind.model.words import ID_COLUMNS as ID_COLUMNS

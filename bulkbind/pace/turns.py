@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
 
 import anyio
 from aiolimiter import AsyncLimiter
@@ -26,6 +27,18 @@ _STEPS = 10
 
 #: A smaller rise of the rate is not worth a new limiter; a fall always is.
 _WORTH_IT = 0.01
+
+
+class Slots(Protocol):
+    """Requests that may be out at once."""
+
+    async def acquire(self) -> None:
+        """Wait for a slot."""
+        ...
+
+    def release(self) -> None:
+        """Give a slot back."""
+        ...
 
 
 class Pace:
@@ -56,6 +69,8 @@ class Pace:
         """Set when turns are given again; None: they are given."""
         self._sleeper: anyio.CancelScope | None = None
         """Where the one waiter that is next sleeps."""
+        self._next_at = 0.0
+        """Until when it does."""
         self._apply(rate)
 
     @property
@@ -85,6 +100,16 @@ class Pace:
     def paused_s(self) -> float:
         """Seconds until the pause ends; 0 when there is none."""
         return self._log.paused_s()
+
+    @property
+    def next_s(self) -> float:
+        """Seconds that whoever is next still sleeps; 0 when nobody is known to."""
+        return max(0.0, self._next_at - self._clock())
+
+    @property
+    def seconds_each(self) -> float:
+        """Seconds between two requests, on average; 0 without a ceiling."""
+        return 1 / self._rate.per_second if self._rate.limit else 0.0
 
     def hold(self) -> None:
         """Give no turn until ``let_go``; whoever has one keeps it."""
@@ -119,7 +144,7 @@ class Pace:
             self._clear(before)
 
     @asynccontextmanager
-    async def turn(self, slots: anyio.Semaphore) -> AsyncIterator[None]:
+    async def turn(self, slots: Slots) -> AsyncIterator[None]:
         """Wait for a turn and a slot; the slot is held while the block runs.
 
         The slot is taken last, so that an account that waits for its pace keeps no
@@ -146,7 +171,7 @@ class Pace:
                     await self._smooth.acquire()
                 is_through = True
 
-    async def _take(self, slots: anyio.Semaphore) -> None:
+    async def _take(self, slots: Slots) -> None:
         while True:
             await self._slot(slots)
             seconds = self._over_ceiling_s()
@@ -156,10 +181,11 @@ class Pace:
                 self._released.append(self._clock())
                 return
             slots.release()
+            self._next_at = self._clock() + seconds
             with self._asleep():
                 await anyio.sleep(seconds)
 
-    async def _slot(self, slots: anyio.Semaphore) -> None:
+    async def _slot(self, slots: Slots) -> None:
         """Take a slot; nobody who waits for ``let_go`` keeps one."""
         await slots.acquire()
         while self._held is not None:

@@ -16,5 +16,6 @@ from bulkbind.run.seams import Observer as Observer
 from bulkbind.run.seams import Recorder as Recorder
 from bulkbind.run.seams import RunSettings as RunSettings
 from bulkbind.run.seams import Turns as Turns
+from bulkbind.run.slots import SlotPool as SlotPool
 from bulkbind.run.tools import ReadTools as ReadTools
 from bulkbind.run.waiting import Waiting as Waiting

@@ -23,8 +23,10 @@ from bulkbind.run.seams import (
     Pictures,
     Recorder,
     RunSettings,
+    Slots,
     Turns,
 )
+from bulkbind.run.slots import SlotPool
 from bulkbind.run.tools import Tools
 
 #: Lanes of an account that may hold their gateway's lock while they wait for a turn:
@@ -52,6 +54,8 @@ class Engine:
     """Seconds since the epoch."""
     random: Random
     halt: Halt = field(default_factory=Halt)
+    slots: Slots | None = None
+    """Requests that may be out at once, over all accounts; None: the settings' number."""
     pictures: Pictures | None = None
     """Says what is bound now; None: send blind."""
     leave: Leave = field(default_factory=lambda: Leave(OnReplace.ALLOW, math.inf))
@@ -90,7 +94,7 @@ class Engine:
             self.observer.stopped(stop)
 
     def _tools(self) -> dict[str, Tools]:
-        slots = anyio.Semaphore(self.settings.concurrency)
+        slots = self.slots or SlotPool(self.settings.concurrency)
         limits = Limits(
             self.halt,
             budget=self.settings.retry.budget,

@@ -1,7 +1,8 @@
-"""What stops whom: the whole run, or one account.
+"""What stops whom: the whole run, or one account; and what pauses it.
 
 A lane that waits is woken at once when it is halted; a request that is out is never
-interrupted by a halt, only by ``now``.
+interrupted by a halt, only by ``now``. A pause takes back whoever waits to send, so that
+nobody keeps a gateway from other processes meanwhile.
 """
 
 from collections.abc import Iterator
@@ -21,6 +22,10 @@ class Halt:
         self._detail = ""
         self.accounts: dict[str, Stop] = {}
         self._waiting: dict[anyio.CancelScope, str] = {}
+        self._queueing: set[anyio.CancelScope] = set()
+        """Those of the waiting that a pause takes back, too."""
+        self._paused: anyio.Event | None = None
+        """Set when the pause ends; None: there is none."""
         self._now = anyio.CancelScope()
 
     @property
@@ -55,7 +60,7 @@ class Halt:
         return bool(self.reason) or account in self.accounts
 
     @contextmanager
-    def interruptible(self, account: str) -> Iterator[None]:
+    def interruptible(self, account: str) -> Iterator[anyio.CancelScope]:
         """Wait inside: a halt ends the block at once, without an exception."""
         scope = anyio.CancelScope()
         if self.reaches(account):
@@ -63,9 +68,43 @@ class Halt:
         self._waiting[scope] = account
         try:
             with scope:
-                yield
+                yield scope
         finally:
             del self._waiting[scope]
+
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether nothing may be sent for now."""
+        return self._paused is not None
+
+    def pause(self) -> None:
+        """Let nobody begin to send; who waits to send begins to wait anew."""
+        if self._paused is None:
+            self._paused = anyio.Event()
+            for scope in self._queueing:
+                scope.cancel()
+
+    def go_on(self) -> None:
+        """End the pause."""
+        if self._paused is not None:
+            self._paused.set()
+            self._paused = None
+
+    async def unpaused(self, account: str) -> None:
+        """Wait while the run is paused; a halt ends that, too."""
+        while self._paused is not None and not self.reaches(account):
+            with self.interruptible(account):
+                await self._paused.wait()
+
+    @contextmanager
+    def queueing(self, account: str) -> Iterator[None]:
+        """Wait to send inside: a halt or a pause ends the block, without an exception."""
+        with self.interruptible(account) as scope:
+            self._queueing.add(scope)
+            try:
+                yield
+            finally:
+                self._queueing.discard(scope)
 
     def run_stop(self, *, invocation: int, at: float) -> Stop:
         """Return the stop that explains rows the run did not come to."""

@@ -31,6 +31,7 @@ from bulkbind.run.preflight import Preflight
 from bulkbind.run.progress import Progress
 from bulkbind.run.reading import Reading
 from bulkbind.run.tools import Tools
+from bulkbind.run.turning import take_turn
 from bulkbind.run.unbinding import Unbinding
 from bulkbind.run.waiting import Waiting
 
@@ -169,11 +170,8 @@ class LaneWorker:
         tools = self._tools
         await self._wait_for_breaker()
         async with AsyncExitStack() as stack:
-            with tools.halt.interruptible(self._lane.account):
-                await stack.enter_async_context(tools.gates)
-                await stack.enter_async_context(tools.locks(self._lane.gateway))
-                await stack.enter_async_context(tools.turns.turn(tools.slots))
-            if self._halted():
+            is_turn = await take_turn(stack, self._lane, tools)
+            if not is_turn or self._halted():
                 return None
             intent = self._intent(progress, span, tries)
             await tools.recorder.intend(intent)
@@ -337,6 +335,7 @@ class LaneWorker:
             if not breaker.must_listen(lane.no):
                 await self._waiting.wait("breaker open", breaker.wait_s(lane.no))
                 return
+            self._waiting.say("breaker open", breaker.wait_s(lane.no))
             with self._tools.halt.interruptible(lane.account):
                 await breaker.listen()
 

@@ -6,8 +6,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import anyio
-
 from bulkbind.model import (
     Action,
     Batch,
@@ -53,10 +51,22 @@ class Pictures(Protocol):
         ...
 
 
+class Slots(Protocol):
+    """Requests that may be out at once."""
+
+    async def acquire(self) -> None:
+        """Wait for a slot."""
+        ...
+
+    def release(self) -> None:
+        """Give a slot back."""
+        ...
+
+
 class Turns(Protocol):
     """The pace of one account."""
 
-    def turn(self, slots: anyio.Semaphore) -> AbstractAsyncContextManager[None]:
+    def turn(self, slots: Slots) -> AbstractAsyncContextManager[None]:
         """Wait for a turn and a slot; hold the slot while the block runs."""
         ...
 
@@ -138,6 +148,9 @@ class Observer:
 
     def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
         """The lane will not send for some seconds."""
+
+    def noticed(self, text: str) -> None:
+        """People should know of this: what was asked of the run, or cannot be."""
 
     def stopped(self, stop: Stop) -> None:
         """A target, lane, account or the run stops; its reason is durable."""

@@ -17,6 +17,7 @@ from bulkbind.run.seams import (
     Pictures,
     Recorder,
     RunSettings,
+    Slots,
     Turns,
 )
 
@@ -27,7 +28,7 @@ class ReadTools:
 
     attacher: Attacher
     turns: Turns
-    slots: anyio.Semaphore
+    slots: Slots
     halt: Halt
     observer: Observer
     settings: RunSettings

@@ -28,9 +28,13 @@ class Waiting:
             busy=busy,
         )
 
+    def say(self, why: str, seconds: float) -> None:
+        """Say why the lane waits, and how long at least."""
+        self._tools.observer.lane_waits(self._lane, why=why, seconds=seconds)
+
     async def wait(self, why: str, seconds: float) -> None:
         """Wait, and say so."""
-        self._tools.observer.lane_waits(self._lane, why=why, seconds=seconds)
+        self.say(why, seconds)
         with self._tools.halt.interruptible(self._lane.account):
             await anyio.sleep(seconds)
 

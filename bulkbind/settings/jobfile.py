@@ -16,9 +16,14 @@ from pydantic import (
 )
 
 from bulkbind.errors import SettingsError
-from bulkbind.model import ID_COLUMNS, MAX_API_IDS
+from bulkbind.model import ID_COLUMNS, MAX_API_IDS, Deadline, Window, parse_window
 from bulkbind.settings.tool import installed_version
-from bulkbind.settings.units import parse_duration, parse_rate, parse_share
+from bulkbind.settings.units import (
+    parse_deadline,
+    parse_duration,
+    parse_rate,
+    parse_share,
+)
 from bulkbind.settings.values import (
     DEFAULT_BUSY_TIMEOUT_S,
     DEFAULT_CONCURRENCY,
@@ -54,6 +59,14 @@ def _no_bool(value: object) -> object:
 def _text_of(parse: Callable[[str], Any]) -> Callable[[object], object]:
     def read(value: object) -> object:
         return parse(str(value)) if not isinstance(value, tuple) else value
+
+    return read
+
+
+def _timed_of(parse: Callable[[str], Any]) -> Callable[[object], object]:
+    def read(value: object) -> object:
+        is_read = value is None or isinstance(value, Deadline | Window)
+        return value if is_read else parse(str(value))
 
     return read
 
@@ -226,6 +239,10 @@ class StopSection(_Section):
     max_failed: Annotated[
         tuple[float, bool] | None, BeforeValidator(_text_of(parse_share))
     ] = None
+    deadline: Annotated[Deadline | None, BeforeValidator(_timed_of(parse_deadline))] = (
+        None
+    )
+    window: Annotated[Window | None, BeforeValidator(_timed_of(parse_window))] = None
 
 
 class SafetySection(_Section):

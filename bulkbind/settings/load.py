@@ -92,6 +92,8 @@ _REVISABLE = frozenset(
         "retry.probe_wait",
         "retry.second_look",
         "stop.max_failed",
+        "stop.deadline",
+        "stop.window",
         "safety.live_max_age",
         "safety.on_replace",
         "safety.max_replace",
@@ -135,6 +137,8 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
         probe_wait_s=job.retry.probe_wait,
         second_look_s=job.retry.second_look,
         max_failed=job.stop.max_failed,
+        deadline=job.stop.deadline,
+        window=job.stop.window,
         live_max_age_s=job.safety.live_max_age,
         on_replace=OnReplace(job.safety.on_replace),
         max_replace=job.safety.max_replace,
@@ -153,7 +157,9 @@ def _report_dir(settings: JobSettings, text: str, *, given: set[str]) -> Path | 
 
 def _revisable(settings: JobSettings) -> dict[str, Any]:
     """Return what may be given anew as a job file would have it."""
-    stop = {} if settings.max_failed is None else {"max_failed": settings.max_failed}
+    stop: dict[str, object] = {"deadline": settings.deadline, "window": settings.window}
+    if settings.max_failed is not None:
+        stop["max_failed"] = settings.max_failed
     safety: dict[str, object] = {
         "live": settings.live,
         "live_max_age": settings.live_max_age_s,
@@ -259,6 +265,8 @@ def _assemble(
         probe_wait_s=job.retry.probe_wait,
         second_look_s=job.retry.second_look,
         max_failed=job.stop.max_failed,
+        deadline=job.stop.deadline,
+        window=job.stop.window,
         live=job.safety.live,
         live_max_age_s=job.safety.live_max_age,
         on_replace=OnReplace(job.safety.on_replace),

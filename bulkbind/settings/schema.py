@@ -14,6 +14,14 @@ _SHARE = {
     "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
     "description": "a number of rows, or a share such as 5 %",
 }
+_DEADLINE = {
+    "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}],
+    "description": "seconds, 90s, 30min, 2h, or a time with its zone: 05:30 UTC",
+}
+_WINDOW = {
+    "type": "string",
+    "description": "22:00-05:00 Asia/Shanghai, or Mon-Fri 22:00-05:00 Asia/Shanghai",
+}
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 #: Keys that are written otherwise than they are kept: "10/s" is two numbers.
@@ -21,6 +29,8 @@ _WRITTEN: dict[str, dict[str, Any]] = {
     "rate": _RATE,
     "faults": _TEXTS,
     "max_failed": _SHARE,
+    "deadline": _DEADLINE,
+    "window": _WINDOW,
     "max_replace": _SHARE,
     **dict.fromkeys(
         (
@@ -47,6 +57,8 @@ def job_schema() -> dict[str, Any]:
     sense, that two keys go together) is not.
     """
     schema = JobFile.model_json_schema()
+    for kept_otherwise in ("Deadline", "Window"):
+        del schema["$defs"][kept_otherwise]
     for section in (schema, *schema["$defs"].values()):
         section["properties"] = {
             key: _WRITTEN.get(key) or _as_written(had)

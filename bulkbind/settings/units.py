@@ -2,6 +2,8 @@
 
 import re
 
+from bulkbind.model import Deadline, parse_clock
+
 _WINDOWS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _WINDOWS |= dict.fromkeys(("sec", "secs", "second", "seconds"), 1.0)
 _WINDOWS |= dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0)
@@ -72,3 +74,24 @@ def parse_share(text: str | float) -> tuple[float, bool]:
         message = f"{text!r}: at most 100 %"
         raise ValueError(message)
     return number / 100, True
+
+
+def parse_deadline(text: str) -> Deadline | None:
+    """Read a duration (``2h``) or a time of day with its zone; empty: none.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not text.strip():
+        return None
+    clock = parse_clock(text)
+    if clock is not None:
+        return clock
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds:
+        message = f'{text!r} is no deadline; write "2h", or "05:30 Asia/Shanghai"'
+        raise ValueError(message)
+    return Deadline(seconds)

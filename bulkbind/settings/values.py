@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from bulkbind.model import DEFAULT_ACCOUNT, MAX_API_IDS, Action
+from bulkbind.model import DEFAULT_ACCOUNT, MAX_API_IDS, Action, Deadline, Window
 from bulkbind.plan import OnConflict, OnReplace
 
 #: The endpoint that stands for the built-in sandbox.
@@ -159,6 +159,10 @@ class JobSettings:
     second_look_s: float = DEFAULT_SECOND_LOOK_S
     max_failed: tuple[float, bool] | None = None
     """Rows, or a share of them (True), that may be refused; None: all may."""
+    deadline: Deadline | None = None
+    """When an invocation stops, at the latest; None: when it is done."""
+    window: Window | None = None
+    """When the job may send; None: at any time."""
     live: bool = True
     """Read what is bound before anything is sent."""
     live_max_age_s: float = DEFAULT_LIVE_MAX_AGE_S

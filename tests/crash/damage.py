@@ -107,7 +107,7 @@ class Subject:
 def told(run: Path) -> tuple[Report, tuple[object, ...]]:
     """Return what report and status say."""
     write_run_reports(RunFolder(run))
-    status = read_status(RunFolder(run))
+    status = read_status(RunFolder(run), at=0.0)
     counts = (status.state, status.rows, status.verdicts, status.set_aside)
     return read_csv(run / "report.csv"), (*counts, tuple(status.tallies))
 

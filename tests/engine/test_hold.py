@@ -148,13 +148,15 @@ def test_a_job_that_nobody_knows_is_a_mistake(bulkbind, state, command):
 
 
 @pytest.mark.parametrize("command", ["pause", "unpause"])
-def test_a_run_cannot_be_paused_yet(bulkbind, state, job, command):
+def test_a_run_that_has_ended_is_neither_paused_nor_unpaused(
+    bulkbind, state, job, command
+):
     bulkbind("run", job)
 
     said = bulkbind(command, latest(state).name)
 
     assert said.code == 2
-    assert "is a run of job 'cors-rollout'" in said.err
+    assert "not at work: it is finished" in said.err
     assert not (state / "holds").exists()
 
 

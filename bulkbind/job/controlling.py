@@ -1,0 +1,151 @@
+"""Lets people pause, re-rate and stop a run at work, and the clock end it."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import anyio
+import msgspec
+
+from bulkbind.control.folder import ControlFolder
+from bulkbind.control.hours import DEADLINE, WINDOW, Hours
+from bulkbind.control.now import TOLD, AccountNow, Doing, Now, reasons_of
+from bulkbind.control.orders import PAUSE, Order
+from bulkbind.control.watcher import Watcher
+from bulkbind.errors import StateError
+from bulkbind.job.events import EventLog
+from bulkbind.ledger import ThreadExecutor
+from bulkbind.ledger.store import Ledger
+from bulkbind.pace import Pace, Rate
+from bulkbind.run import Halt, Observer, SlotPool
+
+#: The ledger's fact that keeps what was asked of a run; so many of the last.
+CONTROLLED = "controlled"
+_KEPT = 1000
+
+
+@dataclass(kw_only=True)
+class RunLevers:
+    """Moves one invocation, and writes down what was asked."""
+
+    halt: Halt
+    paces: Mapping[str, Pace]
+    slots: SlotPool
+    doing: Doing
+    hours: Hours
+    events: EventLog
+    observer: Observer
+    executor: ThreadExecutor
+    invocation: int
+    now: Callable[[], float]
+    paused_by: str = ""
+
+    def pause(self) -> None:
+        """Send nothing more until ``go_on``; reads wait, too."""
+        self.halt.pause()
+        for pace in self.paces.values():
+            pace.hold()
+
+    def go_on(self) -> None:
+        """Send again."""
+        self.paused_by = ""
+        self.halt.go_on()
+        for pace in self.paces.values():
+            pace.let_go()
+
+    def stop(self, reason: str, *, now: bool, detail: str) -> None:
+        """Drain, or stop at once."""
+        is_first = not self.halt.reason
+        self.halt.stop(reason, now=now, detail=detail)
+        if is_first:
+            self.observer.noticed(detail)
+
+    def set(self, order: Order) -> str:
+        """Change rate and concurrency for the rest of this invocation."""
+        said = []
+        if order.rate is not None:
+            rate = Rate(*order.rate)
+            for pace in self.paces.values():
+                pace.set_rate(rate)
+            said.append(f"rate {rate}")
+        if order.concurrency is not None:
+            self.slots.resize(order.concurrency)
+            said.append(f"concurrency {order.concurrency}")
+        return f"{' and '.join(said) or 'nothing'} set"
+
+    async def record(self, event: str, text: str, order: Order) -> None:
+        """Write it into events and ledger, and tell people."""
+        if event == "run_paused":
+            self.paused_by = text
+        facts = {"by": order.by, "asked_at": order.at, "text": text}
+        self.events.note(event, **facts)
+        self.observer.noticed(text)
+        entry = {"invocation": self.invocation, "event": event, **facts}
+        await self.executor.do(lambda ledger: _keep(ledger, entry))
+
+    def word(self) -> bytes:
+        """Say what the run is doing now, as JSON."""
+        lanes = self.doing.lanes(
+            self.paces, paused=self.halt.is_paused, slots=self.slots.number
+        )
+        now = self.now()
+        return msgspec.json.encode(
+            Now(
+                at=now,
+                pid=os.getpid(),
+                invocation=self.invocation,
+                paused_by=self.paused_by if self.halt.is_paused else "",
+                stopping=self.halt.reason,
+                ends_in=self.hours.left_s(now),
+                ends_by=self.hours.ends[0].rule if self.hours.ends else "",
+                concurrency=self.slots.number,
+                accounts=[
+                    AccountNow(
+                        account=name,
+                        rate=str(pace.rate),
+                        ceiling=str(pace.ceiling),
+                        throttled_seconds=round(pace.paused_s, 1),
+                    )
+                    for name, pace in self.paces.items()
+                ],
+                lanes_sending=sum(lane.state == "sending" for lane in lanes),
+                lanes_done=self.doing.done,
+                reasons=reasons_of(lanes),
+                slowest=lanes[:TOLD],
+            )
+        )
+
+
+def _keep(ledger: Ledger, entry: Mapping[str, object]) -> None:
+    kept = json.loads(ledger.meta().get(CONTROLLED, "[]"))
+    ledger.put_meta({CONTROLLED: json.dumps([*kept, entry][-_KEPT:])})
+
+
+@asynccontextmanager
+async def obeying(folder: ControlFolder, levers: RunLevers) -> AsyncIterator[None]:
+    """Obey the control folder and the clock while the block runs.
+
+    A pause outlives what nobody asked for: a kill, a deadline, the window's end.
+    """
+    folder.begin()
+    watcher = Watcher(folder, levers, hours=levers.hours, now=levers.now)
+    await watcher.look()
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(watcher.watch)
+            yield
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as errors:
+        raise _first(errors.exceptions) from errors
+    with suppress(StateError):
+        folder.end()
+        if levers.halt.reason not in {DEADLINE, WINDOW}:
+            folder.drop(PAUSE)
+
+
+def _first(errors: Sequence[BaseException]) -> BaseException:
+    """The first error that is not a group; the others follow from it."""
+    first = errors[0]
+    return _first(first.exceptions) if isinstance(first, BaseExceptionGroup) else first
