@@ -174,7 +174,9 @@ class Search:
         self._asked = None
         end = self._open[self._dirty - 1]
         self._members -= settled
-        if len(settled) == 1:
+        if not self._members:
+            self._open = []
+        elif len(settled) == 1:
             del self._open[bisect_left(self._open, next(iter(settled)))]
         else:
             self._open = [place for place in self._open if place not in settled]

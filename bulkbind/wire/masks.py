@@ -50,7 +50,7 @@ class Masks:
         if self._heads and b"\\" in content and rb"\u00" in content:
             content = _ESCAPE.sub(_plain, content)
         for core, spellings in self._heads.items():
-            if core in content:
+            if _has_all(content, core) and core in content:
                 for head in spellings:
                     content = re.sub(re.escape(head) + _REST, b"***", content)
         return content
@@ -66,6 +66,11 @@ def _secrets(headers: Mapping[str, str]) -> Iterator[str]:
         if name.lower() in _SECRET_HEADERS:
             parts = (value, *_SECRET_PART.findall(value))
             yield from (part for part in parts if len(part) >= _SHORTEST)
+
+
+def _has_all(content: bytes, core: bytes) -> bool:
+    """Tell whether every character is there: far cheaper to see than all in a row."""
+    return all(map(content.__contains__, core))
 
 
 def _core(head: str) -> bytes:
