@@ -90,7 +90,7 @@ class Engine:
             self.observer.stopped(stop)
 
     def _tools(self) -> dict[str, Tools]:
-        slots = anyio.Semaphore(self.settings.concurrency)
+        slots = anyio.Semaphore(self.settings.concurrency, fast_acquire=True)
         limits = Limits(
             self.halt,
             budget=self.settings.retry.budget,
@@ -103,7 +103,8 @@ class Engine:
                 recorder=self.recorder,
                 locks=self.locks,
                 gates=anyio.Semaphore(
-                    max(FEWEST_GATES, GATES_A_SLOT * self.settings.concurrency)
+                    max(FEWEST_GATES, GATES_A_SLOT * self.settings.concurrency),
+                    fast_acquire=True,
                 ),
                 slots=slots,
                 halt=self.halt,

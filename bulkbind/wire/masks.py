@@ -5,7 +5,7 @@ reports and terminals.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 #: Headers whose values are secrets, and what of ``Authorization`` is one.
@@ -54,6 +54,11 @@ class Masks:
                 for head in spellings:
                     content = re.sub(re.escape(head) + _REST, b"***", content)
         return content
+
+    def are_absent(self, texts: Iterable[str]) -> bool:
+        """Tell whether cleaning would surely change none of some texts."""
+        content = "\n".join(texts).encode("utf-8", "surrogateescape")
+        return self.clean(content) == content
 
     def clean_text(self, text: str) -> str:
         """Return a header or a message without the secrets."""
