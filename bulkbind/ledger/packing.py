@@ -77,10 +77,14 @@ def pack_numbers(numbers: Sequence[int]) -> bytes:
 
 def unpack_numbers(packed: bytes) -> tuple[int, ...]:
     """Return what ``pack_numbers`` was given."""
+    if packed == _GAPS:
+        return ()
+    end = _varint_end(packed, 1)
     if packed[:1] == _WIDE:
-        end = _varint_end(packed, 1)
         gaps = _little(array("H", packed[end:]))
         return tuple(accumulate((*_varints(packed[1:end]), *gaps)))
+    if packed[:1] == _GAPS and packed[end:].isascii():  # a byte each
+        return tuple(accumulate((*_varints(packed[1:end]), *packed[end:])))
     values = _varints(packed[1:])
     if packed[:1] == _RANGE:
         first, count = values
