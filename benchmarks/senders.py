@@ -62,7 +62,7 @@ def without_ledger(
     url: str, requests: Sequence[Request], concurrency: int, folder: Path
 ) -> int:
     """Send by the same engine, its records kept in memory."""
-    memory = MemoryRecorder(_plan(requests)[2])
+    memory = MemoryRecorder(requests)
     return run_async(
         partial(_bulkbind, url, requests, concurrency, folder, in_memory=memory)
     )
@@ -71,10 +71,10 @@ def without_ledger(
 class MemoryRecorder:
     """A ledger that forgets: what the engine costs without one."""
 
-    def __init__(self, batches: Sequence[Batch]) -> None:
-        self._lanes: dict[int, list[Batch]] = defaultdict(list)
-        for batch in batches:
-            self._lanes[batch.lane].append(batch)
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self._lanes: dict[int, list[int]] = defaultdict(list)
+        for number, lane in enumerate(_lanes_of(requests)):
+            self._lanes[lane].append(number)
         self._records: dict[int, list[Record]] = defaultdict(list)
         self._settled: dict[int, Settled] = {}
 
@@ -87,8 +87,8 @@ class MemoryRecorder:
         self, lane: int, *, after: int, limit: int
     ) -> list[tuple[Batch, list[Record]]]:
         """Return the lane's next batches."""
-        batches = [b for b in self._lanes[lane] if b.id > after][:limit]
-        return [(batch, self._records[batch.id]) for batch in batches]
+        numbers = [no for no in self._lanes[lane] if no + 1 > after][:limit]
+        return [(_batch(no, lane), self._records[no + 1]) for no in numbers]
 
     async def poisoned(self, lane: int, *, limit: int) -> list[int]:
         """Return nothing."""
@@ -117,25 +117,35 @@ class MemoryRecorder:
         raise AssertionError(stop)
 
 
-def _plan(
-    requests: Sequence[Request],
-) -> tuple[list[Lane], list[Target], list[Batch]]:
+def _plan(requests: Sequence[Request]) -> tuple[list[Lane], list[Target]]:
     """Return what the planner would make of the requests: a target each."""
-    gateways = list(dict.fromkeys(request.instance_id for request in requests))
+    numbers = _lanes_of(requests)
+    gateways = {r.instance_id: no for r, no in zip(requests, numbers, strict=True)}
+    lanes = [Lane(no, "default", f"127.0.0.1/{name}") for name, no in gateways.items()]
+    targets = [
+        Target(no, "default", "project", *request, lane)
+        for no, (request, lane) in enumerate(zip(requests, numbers, strict=True))
+    ]
+    return lanes, targets
+
+
+def _lanes_of(requests: Sequence[Request]) -> list[int]:
+    """Return the number of each request's lane."""
+    gateways = dict.fromkeys(request.instance_id for request in requests)
     numbers = {gateway: number for number, gateway in enumerate(gateways)}
-    lanes = [Lane(no, "default", f"127.0.0.1/{name}") for name, no in numbers.items()]
-    targets, batches = [], []
-    for no, (instance, plugin, env) in enumerate(requests):
-        lane = numbers[instance]
-        targets.append(Target(no, "default", "project", instance, plugin, env, lane))
-        rows = tuple(range(no * len(API_IDS), (no + 1) * len(API_IDS)))
-        batches.append(Batch(no + 1, no, lane, Action.ATTACH, rows, API_IDS))
-    return lanes, targets, batches
+    return [numbers[request.instance_id] for request in requests]
+
+
+def _batch(no: int, lane: int) -> Batch:
+    """Return the batch of a request."""
+    rows = tuple(range(no * len(API_IDS), (no + 1) * len(API_IDS)))
+    return Batch(no + 1, no, lane, Action.ATTACH, rows, API_IDS)
 
 
 def write_ledger(path: Path, requests: Sequence[Request]) -> None:
     """Write the ledger of a run that is about to begin."""
-    lanes, targets, batches = _plan(requests)
+    lanes, targets = _plan(requests)
+    batches = [_batch(target.no, target.lane) for target in targets]
     ledger = SqliteLedger.create(path, tool="benchmark")
     ledger.begin()
     ledger.put_plan(lanes=lanes, targets=targets, asides=())
@@ -153,7 +163,7 @@ async def _bulkbind(
     *,
     in_memory: MemoryRecorder | None = None,
 ) -> int:
-    lanes, targets, _ = _plan(requests)
+    lanes, targets = _plan(requests)
     async with AsyncExitStack() as stack:
         recorder: Recorder
         if in_memory is None:

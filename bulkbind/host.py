@@ -152,6 +152,7 @@ class HostFolder:
     ) -> None:
         self.path = private_folder(path, setting="BULKBIND_HOST_DIR")
         self._clock = clock
+        self._gateways: dict[str, Path] = {}
 
     def ring(self, account: str) -> "Ring":
         """Open the release log of an account.
@@ -197,7 +198,11 @@ class HostFolder:
             gateway: Endpoint host and instance id.
             pause: Waits for some seconds before the next try.
         """
-        fd = _open(self.path / f"gateway-{_name(gateway)}")
+        path = self._gateways.get(gateway)
+        if path is None:
+            path = self.path / f"gateway-{_name(gateway)}"
+            self._gateways[gateway] = path
+        fd = _open(path)
         try:
             while not _try_lock(fd):
                 await pause(0.05)

@@ -219,6 +219,8 @@ class AccountHttp:
 def _clean_headers(
     response: "aiohttp.ClientResponse", masks: Masks
 ) -> Mapping[str, str]:
+    if masks.are_absent(response.headers.values()):
+        return response.headers
     headers = response.headers.copy()
     for name, value in response.headers.items():
         if (shown := masks.clean_text(value)) != value:

@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 
 from bulkbind.isolate.hints import Hints
 from bulkbind.isolate.odds import Odds
@@ -28,7 +29,6 @@ class Search:
         not_hints: AbstractSet[str] = frozenset(),
     ) -> None:
         self._open = list(positions)
-        self._members = set(self._open)
         self._size = len(self._open)
         self._most = _most_requests(self._size)
         self._odds = Odds(self._size)
@@ -43,6 +43,11 @@ class Search:
         """Hinted positions that go alone next."""
         self._asked: tuple[int, ...] | None = None
         """What to ask, once it is worked out."""
+
+    @cached_property
+    def _members(self) -> set[int]:
+        """The open positions once more; most searches end without asking for them."""
+        return set(self._open)
 
     @property
     def left(self) -> int:
@@ -70,8 +75,11 @@ class Search:
 
         What is left of the group that was asked for is asked for again, alone.
         """
-        settled = self._members.intersection(positions)
         asked = self.ask()
+        if len(asked) == len(self._open) and positions == asked:
+            self._finish()
+            return
+        settled = self._members.intersection(positions)
         if not settled.issubset(asked):
             self.drop(settled)
         elif settled:
@@ -81,6 +89,15 @@ class Search:
             self._rest = len(asked) - len(settled)
             if self._hints.deny(settled) and not self._hints.worth(self._dirty):
                 self._checks.clear()
+
+    def _finish(self) -> None:
+        """Take out everything: the one group that was asked for was all that is left."""
+        self._requests += bool(self._open)
+        self._open = []
+        self._members = set()
+        self._asked = None
+        self._dirty = self._rest = 0
+        self._checks.clear()
 
     def drop(self, positions: Iterable[int]) -> None:
         """Take out positions that were settled by other means than what was asked for.
@@ -174,7 +191,9 @@ class Search:
         self._asked = None
         end = self._open[self._dirty - 1]
         self._members -= settled
-        if len(settled) == 1:
+        if not self._members:
+            self._open = []
+        elif len(settled) == 1:
             del self._open[bisect_left(self._open, next(iter(settled)))]
         else:
             self._open = [place for place in self._open if place not in settled]

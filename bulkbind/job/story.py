@@ -9,19 +9,14 @@ from pathlib import Path
 
 from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
-from bulkbind.control.watcher import STOPPED
-from bulkbind.errors import RefusedForSafety, StoppedByRule, UnknownRun
+from bulkbind.errors import RefusedForSafety, UnknownRun
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.facts import (
     freeze,
-    hash_sources,
-    manifest_sha256,
     operator,
-    plan_settings_key,
     thaw,
 )
 from bulkbind.job.folders import (
-    RunFacts,
     RunFolder,
     StateFolder,
     UnfinishedRun,
@@ -38,9 +33,15 @@ from bulkbind.job.refusing import refuse_replacements
 from bulkbind.job.reporting import write_run_reports
 from bulkbind.job.running import Errand, carry_out
 from bulkbind.job.signalling import Outcome, telling
+from bulkbind.job.unfinished import (
+    abandon,
+    find_unfinished,
+    refuse_stopped,
+    same_plan,
+    same_sources,
+)
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import RunState
-from bulkbind.run import MAX_FAILED
 from bulkbind.settings import JobSettings
 
 Progress = Callable[[int], None]
@@ -130,9 +131,9 @@ async def _run_job(
         refuse_held(state, settings.name)
         hours = hours_for(settings, around)
         state.sweep()
-        unfinished = _unfinished(settings, state) if options.resume else None
-        if unfinished and _same_sources(unfinished, settings):
-            _refuse_stopped(unfinished)
+        unfinished = find_unfinished(settings, state) if options.resume else None
+        if unfinished and same_sources(unfinished, settings):
+            refuse_stopped(unfinished)
             return await _resume(
                 unfinished.folder, settings, credentials, state, around, hours
             )
@@ -149,8 +150,8 @@ async def _run_job(
                 )
             _expect(plan.digest, options.expect)
             refuse_replacements(settings, plan)
-            if unfinished and _same_plan(unfinished, RunFolder(draft.draft).facts()):
-                _refuse_stopped(unfinished)
+            if unfinished and same_plan(unfinished, RunFolder(draft.draft).facts()):
+                refuse_stopped(unfinished)
                 return await _resume(
                     unfinished.folder, settings, credentials, state, around, hours
                 )
@@ -370,38 +371,3 @@ def _expect(digest: str, expected: str) -> None:
             " what was approved; nothing was sent. Look at `bulkbind plan` again"
         )
         raise RefusedForSafety(message)
-
-
-def _unfinished(settings: JobSettings, state: StateFolder) -> RunFacts | None:
-    """Find the newest run of this job that a resume could finish."""
-    for run in state.runs():
-        facts = run.facts()
-        if facts.job == settings.name and not facts.undoes:
-            return facts if facts.is_unfinished else None
-    return None
-
-
-def _same_plan(old: RunFacts, new: RunFacts) -> bool:
-    names = ("manifest_sha256", "plan_settings")
-    return all(old.meta[name] == new.meta[name] for name in names)
-
-
-def _same_sources(old: RunFacts, settings: JobSettings) -> bool:
-    """Tell by the bytes alone that nothing changed: a resume plans nothing again."""
-    if old.meta["plan_settings"] != plan_settings_key(settings):
-        return False
-    found = hash_sources(settings)
-    return bool(found) and manifest_sha256(found) == old.meta["manifest_sha256"]
-
-
-def _refuse_stopped(facts: RunFacts) -> None:
-    """A rule or a person stopped the run for people to look at: cron does not go on by itself."""
-    rules = {MAX_FAILED: MAX_FAILED, STOPPED: "`bulkbind stop`"}
-    if facts.stopped_by in rules:
-        raise StoppedByRule(facts.folder.handle, rules[facts.stopped_by])
-
-
-def abandon(facts: RunFacts, *, by: str) -> None:
-    """Close a run that will not be finished: its report stands as it is."""
-    facts.folder.note({"abandoned_by": by})
-    write_run_reports(facts.folder)

@@ -24,7 +24,7 @@ from bulkbind.job.reading import Surroundings
 from bulkbind.job.restoring import Restoration, draw_undo
 from bulkbind.job.running import Errand, carry_out
 from bulkbind.job.signalling import Outcome
-from bulkbind.job.story import abandon
+from bulkbind.job.unfinished import abandon
 from bulkbind.model import Action
 from bulkbind.plan import OnReplace
 from bulkbind.report.choose import Only

@@ -13,20 +13,25 @@ from operator import sub
 
 import msgspec
 
+from bulkbind.ledger.columns import pack_columns, unpack_columns
 from bulkbind.model import pack_hex_ids, unpack_hex_ids
 
 _TEXT, _HEX = b"\x00", b"\x01"
 _RANGE, _GAPS, _WIDE = b"\x02", b"\x03", b"\x04"
+_COLUMNS = b"\x05"
 
 #: Fast rather than small: ids do not shrink any further.
 _LEVEL = 1
 
 
 def pack_texts(texts: Sequence[str]) -> bytes:
-    """Pack texts; 32-digit hexadecimal ids take 16 bytes each."""
+    """Pack texts; 32-digit hexadecimal ids take 16 bytes each, times 5 at most."""
     packed = pack_hex_ids(texts)
     if packed is not None:
         return _HEX + packed
+    packed = pack_columns(texts)
+    if packed is not None:
+        return _COLUMNS + packed
     return _TEXT + zlib.compress(msgspec.msgpack.encode(list(texts)), _LEVEL)
 
 
@@ -34,6 +39,8 @@ def unpack_texts(packed: bytes) -> tuple[str, ...]:
     """Return what ``pack_texts`` was given."""
     if packed[:1] == _HEX:
         return tuple(unpack_hex_ids(packed[1:]))
+    if packed[:1] == _COLUMNS:
+        return unpack_columns(packed[1:])
     texts = msgspec.msgpack.decode(zlib.decompress(packed[1:]), type=list[str])
     return tuple(texts)
 
@@ -77,10 +84,14 @@ def pack_numbers(numbers: Sequence[int]) -> bytes:
 
 def unpack_numbers(packed: bytes) -> tuple[int, ...]:
     """Return what ``pack_numbers`` was given."""
+    if packed == _GAPS:
+        return ()
+    end = _varint_end(packed, 1)
     if packed[:1] == _WIDE:
-        end = _varint_end(packed, 1)
         gaps = _little(array("H", packed[end:]))
         return tuple(accumulate((*_varints(packed[1:end]), *gaps)))
+    if packed[:1] == _GAPS and packed[end:].isascii():  # a byte each
+        return tuple(accumulate((*_varints(packed[1:end]), *packed[end:])))
     values = _varints(packed[1:])
     if packed[:1] == _RANGE:
         first, count = values

@@ -166,9 +166,10 @@ class Pace:
         is_through = False
         while not is_through:
             self._follow()
+            if not self._rate.limit:
+                return
             with self._asleep():
-                if self._rate.limit:
-                    await self._smooth.acquire()
+                await self._smooth.acquire()
                 is_through = True
 
     async def _take(self, slots: Slots) -> None:

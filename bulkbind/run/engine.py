@@ -107,7 +107,8 @@ class Engine:
                 recorder=self.recorder,
                 locks=self.locks,
                 gates=anyio.Semaphore(
-                    max(FEWEST_GATES, GATES_A_SLOT * self.settings.concurrency)
+                    max(FEWEST_GATES, GATES_A_SLOT * self.settings.concurrency),
+                    fast_acquire=True,
                 ),
                 slots=slots,
                 halt=self.halt,

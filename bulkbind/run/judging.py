@@ -197,6 +197,8 @@ def _match(batch: Batch, span: tuple[int, ...], reply: Reply) -> Receipts:
     api_ids, attach_ids, times = reply.named
     if not api_ids:
         return NO_RECEIPTS
+    if api_ids == batch.ids_at(span) and not reply.refusals:
+        return Receipts(span, attach_ids, times)
     place_of = dict(zip(api_ids, range(len(api_ids)), strict=True))
     for refusal in reply.refusals:
         place_of.pop(refusal.api_id, None)
@@ -206,8 +208,8 @@ def _match(batch: Batch, span: tuple[int, ...], reply: Reply) -> Receipts:
     found = [place for place in places if place is not None]
     return Receipts(
         span,
-        tuple([attach_ids[place] for place in found]),
-        tuple([times[place] for place in found]),
+        tuple(map(attach_ids.__getitem__, found)),
+        tuple(map(times.__getitem__, found)),
     )
 
 

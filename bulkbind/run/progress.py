@@ -170,8 +170,9 @@ class Progress:
             for position, refusal in self._standing.failed.items()
             if refusal.invocation < self._retry_before
         }
+        still = self._standing.open
         return Search(
-            sorted(self._again.union(self._standing.open)),
+            sorted(self._again.union(still)) if self._again else still,
             api_ids=self.batch.api_ids,
             not_hints=self._not_hints,
         )

@@ -11,7 +11,7 @@ class SlotPool:
     """
 
     def __init__(self, number: int) -> None:
-        self._semaphore = anyio.Semaphore(number)
+        self._semaphore = anyio.Semaphore(number, fast_acquire=True)
         self._number = number
         self._too_many = 0
         """Slots to take away as soon as they are given back."""

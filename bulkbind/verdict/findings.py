@@ -85,9 +85,10 @@ def find(
     blanks = [""] * len(common)
     found = Findings(common, blanks, [*blanks], standing.attempts, [*blanks])
     _fill_all(common, standing, action=batch.action)
-    for position, (answer, place) in standing.bound.items():
-        found.attach_ids[position] = answer.receipts.attach_ids[place]
-        found.times[position] = answer.receipts.times[place]
+    for answer in {id(answer): answer for answer in standing.bound.values()}.values():
+        for position, attach_id, time in zip(*answer.receipts, strict=True):
+            if standing.bound.get(position) is answer:
+                found.attach_ids[position], found.times[position] = attach_id, time
     for position, (check, place) in standing.checks.items():
         found.verified[position] = _verified(
             check.others[place], target.plugin_id, action=batch.action
@@ -152,7 +153,7 @@ def _fill_all(common: list[RowVerdict], standing: Standing, *, action: Action) -
     kept = {p: (record, record.others[at]) for p, (record, at) in standing.kept.items()}
     _fill(common, kept, judge_one=_kept)
     sent, unsent = {}, {}
-    for position, (answer, _) in standing.bound.items():
+    for position, answer in standing.bound.items():
         if standing.attempts[position]:
             sent[position] = answer, other(position)
         else:

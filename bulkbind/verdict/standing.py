@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count, repeat
 
 from bulkbind.model import Action, Batch, Record, RecordKind, Scope
 
@@ -16,8 +15,8 @@ class Standing:
 
     attempts: list[int]
     """Requests that carried the position."""
-    bound: dict[int, tuple[Record, int]] = field(default_factory=dict)
-    """Position -> the answer that named it, and where in its receipts."""
+    bound: dict[int, Record] = field(default_factory=dict)
+    """Position -> the answer that named it, in its receipts."""
     failed: dict[int, Record] = field(default_factory=dict)
     """Position -> the answer that refused it alone."""
     kept: dict[int, tuple[Record, int]] = field(default_factory=dict)
@@ -81,14 +80,17 @@ def _leave(standing: Standing, intent: Record) -> dict[int, Record]:
     unknown, attempts = standing.unknown, standing.attempts
     before = {p: unknown[p] for p in intent.span if p in unknown} if unknown else {}
     unknown.update(dict.fromkeys(intent.span, intent))
-    for position in intent.span:
-        attempts[position] += 1
+    if len(intent.span) == len(attempts):
+        attempts[:] = [number + 1 for number in attempts]
+    else:
+        for position in intent.span:
+            attempts[position] += 1
     _forget(standing.failed, intent.span)
     return before
 
 
 def _forget(records: dict[int, Record], positions: Sequence[int]) -> None:
-    if len(positions) == len(records) and records.keys() == set(positions):
+    if tuple(records) == positions:  # nearly always: a whole batch in its order
         records.clear()
     elif records:
         for position in positions:
@@ -113,9 +115,7 @@ _NEITHER_YES_NOR_NO = frozenset({Scope.DONE, Scope.AMBIGUOUS, Scope.BUSY})
 
 def _take_receipts(standing: Standing, answer: Record) -> None:
     named = answer.receipts.positions
-    standing.bound.update(
-        zip(named, zip(repeat(answer), count(), strict=False), strict=False)
-    )
+    standing.bound.update(dict.fromkeys(named, answer))
     _forget(standing.unknown, named)
     if standing.unknown:
         for position in answer.span:
@@ -148,7 +148,7 @@ def _read(standing: Standing, reading: Record) -> None:
         _forget(standing.failed, reading.span)
     elif reading.scope is Scope.DONE:
         named = reading.receipts.positions
-        standing.bound.update((p, (reading, place)) for place, p in enumerate(named))
+        standing.bound.update(dict.fromkeys(named, reading))
         _forget(standing.unknown, named)
         _forget(standing.failed, named)
     else:

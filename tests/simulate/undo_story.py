@@ -9,8 +9,8 @@ from bulkbind.errors import RefusedForSafety
 from bulkbind.job.planning import Plan
 from bulkbind.job.refusing import refuse_replacements
 from bulkbind.job.restoring import Restoration
-from bulkbind.job.story import abandon
 from bulkbind.job.undoing import undo_settings
+from bulkbind.job.unfinished import abandon
 from bulkbind.model import RunState
 from bulkbind.plan import OnReplace
 from bulkbind.settings import JobSettings

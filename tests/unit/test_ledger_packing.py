@@ -1,5 +1,7 @@
 """Packed columns and bodies: what goes in comes out, and a flipped byte is seen."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +76,28 @@ def test_texts_that_look_like_ids_come_back_as_they_were(texts):
 def test_times_that_are_alike_shrink():
     times = tuple(f"2026-01-02T03:04:05.{number:09}Z" for number in range(500))
 
-    assert len(pack_texts(times)) < 10 * 500
+    assert len(pack_texts(times)) < 2 * 500
+
+
+@pytest.mark.parametrize("fraction", ["", ".123", ".123456789"])
+def test_times_of_the_same_second_take_no_more_than_5_bytes_each(fraction):
+    chance = Random(1)  # noqa: S311 - seeded
+    digits = max(0, len(fraction) - 1)
+    times = tuple(
+        "2026-01-02T03:04:05"
+        + (f".{chance.randrange(10**digits):0{digits}}" if digits else "")
+        + "Z"
+        for _ in range(499)
+    )
+
+    packed = pack_texts(times)
+    assert unpack_texts(packed) == times
+    assert len(packed) <= 5 * len(times)
+
+
+@given(st.lists(st.from_regex(r"\A[0-9]{3}[:\n][0-9]{2}Z\Z"), min_size=1).map(tuple))
+def test_texts_of_one_length_come_back(texts):
+    assert unpack_texts(pack_texts(texts)) == texts
 
 
 @given(ascending)
