@@ -60,6 +60,7 @@ BLOCKS: dict[str, dict[str, Entry]] = {
     "Set-up": {
         "init": Entry("init", "Write a job file and a manifest to start from."),
         "doctor": Entry("doctor", "Look for what would go wrong; changes nothing."),
+        "schedule": Entry("schedule", "Show lines for cron or systemd; the next runs."),
         "sandbox": Entry("sandbox", "Serve a local gateway to try things on."),
         "explain": Entry("explain", "Say what a code, verdict or exit code means."),
         "schema": Entry("schema", "Print the JSON Schema of a file or an answer."),
