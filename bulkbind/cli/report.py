@@ -7,8 +7,10 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.saying import say
-from bulkbind.cli.words import headline
+from bulkbind.cli.words import headline, little_lines
 from bulkbind.errors import SettingsError
+from bulkbind.job.folders import Kept
+from bulkbind.job.keeping import refuse_little
 from bulkbind.job.reporting import export_run, write_run_reports
 from bulkbind.report import Wish, describe
 
@@ -39,11 +41,16 @@ def command(
     A split needs -o, the folder for its files.
     """
     run = options.runs_state(state_dir).find(run_name)
+    facts = run.facts()
     if form is None and output is None and not (only or split_by or excel):
+        if facts.kept is not Kept.WHOLE:
+            say("\n".join(little_lines(facts)))
+            return 0
         reported = write_run_reports(run)
         say(headline(run.facts()))
         say(describe(reported.totals, files=reported.files))
         return 0
+    refuse_little(run)
     if split_by and output is None:
         raise SettingsError(["--split-by writes many files: name their folder with -o"])
     wish = Wish(

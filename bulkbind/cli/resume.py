@@ -9,7 +9,9 @@ import click
 from bulkbind.cli import options
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.progress import watching
-from bulkbind.job.folders import StateFolder
+from bulkbind.cli.saying import say
+from bulkbind.job.folders import Kept, StateFolder
+from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.story import resume_run
 from bulkbind.settings import revise
@@ -37,6 +39,10 @@ def command(
     Neither job file nor manifest is needed.
     """
     run = options.runs_state(state_dir).find(run_name)
+    if run.facts().kept is Kept.SUMMARY:
+        say(f"run {run.id}: nothing is left to do", err=True)
+        return 0
+    refuse_little(run)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     with watching(quiet=quiet) as around:
         outcome = run_async(

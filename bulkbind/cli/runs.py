@@ -63,5 +63,6 @@ def _document(facts: RunFacts) -> dict[str, object]:
         "rows": facts.totals.rows,
         "verdicts": _verdicts(facts),
         "note": facts.meta["note"],
+        "keeps": facts.kept,
         "path": str(facts.folder.path),
     }

@@ -7,8 +7,10 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.saying import say
-from bulkbind.cli.words import count, headline, table
-from bulkbind.job.status import SETTLING, RunStatus, read_status
+from bulkbind.cli.words import count, headline, little_lines, table
+from bulkbind.job.folders import Kept, RunFacts
+from bulkbind.job.keeping import read_summary
+from bulkbind.job.status import SETTLING, RunStatus, read_status, state_of
 
 
 @click.command("status")
@@ -21,12 +23,42 @@ def command(
 ) -> int:
     """Say how far RUN is; the newest one if none is named."""
     run = options.runs_state(state_dir).find(run_name)
+    facts = run.facts()
+    if facts.kept is not Kept.WHOLE:
+        _say_little(facts, quiet=quiet, as_json=as_json)
+        return 0
     status = read_status(run)
     if as_json:
         say(json.dumps(_document(status), indent=2, ensure_ascii=False))
     elif not quiet:
         say("\n".join(_lines(status)))
     return 0
+
+
+def _say_little(facts: RunFacts, *, quiet: bool, as_json: bool) -> None:
+    """Say how far a run was whose ledger is not kept: its summary knows."""
+    if not as_json:
+        if not quiet:
+            say("\n".join(little_lines(facts)))
+        return
+    verdicts = read_summary(facts.folder).get("verdicts", {})
+    counted = {str(verdict): verdicts.get(verdict, 0) for verdict in SETTLING}
+    document = {
+        "format_version": "1.0",
+        "run_id": facts.folder.id,
+        "job": facts.job,
+        "state": state_of(facts),
+        "stopped_by": facts.stopped_by,
+        "undoes": facts.undoes,
+        "undone_by": facts.undone_by,
+        "rows": facts.totals.bindings,
+        **counted,
+        "set_aside": facts.totals.rows - facts.totals.bindings,
+        "requests": read_summary(facts.folder).get("requests", {}).get("sent", 0),
+        "lanes": [],
+        "keeps": facts.kept,
+    }
+    say(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _lines(status: RunStatus) -> list[str]:

@@ -13,8 +13,9 @@ from bulkbind.cli.plans import SHOWN
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, duration, rate, table
-from bulkbind.job.folders import StateFolder
+from bulkbind.job.folders import Kept, RunFacts, StateFolder
 from bulkbind.job.holds import release_command
+from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.restoring import Prospect, Restoration
 from bulkbind.job.undoing import Undone, UndoOptions, undo_run
@@ -59,6 +60,13 @@ def command(
     does not bind everything again; `bulkbind unpause JOB` releases it.
     """
     run = options.runs_state(state_dir).find(run_name)
+    facts = run.facts()
+    if facts.kept is Kept.SUMMARY:
+        say(f"run {run.id} sent none of its rows: nothing to undo", err=True)
+        if as_json:
+            say(json.dumps(_empty(facts), indent=2, ensure_ascii=False))
+        return 0
+    refuse_little(run)
     state = StateFolder(run.state_path)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     wanted = UndoOptions(
@@ -143,6 +151,19 @@ def _lines(plan: Restoration) -> list[str]:
     requests = count(plan.requests, "request")
     lines += ["", f"{requests} at {rate(plan.rate)}{at_least}"]
     return lines
+
+
+def _empty(facts: RunFacts) -> dict[str, object]:
+    """Return the document of a run that sent nothing."""
+    return {
+        "format_version": "1.0",
+        "undoes": facts.folder.id,
+        "job": facts.job,
+        "rows": 0,
+        "requests": 0,
+        "prospects": {what.value: 0 for what in Prospect},
+        "targets": [],
+    }
 
 
 def _document(plan: Restoration) -> dict[str, object]:

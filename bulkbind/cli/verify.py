@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.finding import whole_run
 from bulkbind.cli.plan import reading_progress
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
@@ -84,7 +85,7 @@ def _verify_run(
     only: tuple[str, ...],
     **given: Any,  # noqa: ANN401 - click's
 ) -> Verified:
-    run = options.runs_state(state_dir).find(name)
+    run = whole_run(name, state_dir)
     wanted = options.only_pairs(only)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     with watching(quiet=quiet, sends=False) as around:

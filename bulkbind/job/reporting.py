@@ -149,6 +149,8 @@ class Reported:
     summary: Summary
     totals: Totals
     files: tuple[Path, ...]
+    keeps_rows: bool = True
+    """False: nothing was sent, and only the summary was kept."""
 
 
 def write_run_reports(run: RunFolder) -> Reported:

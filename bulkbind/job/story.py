@@ -20,6 +20,7 @@ from bulkbind.job.facts import (
 from bulkbind.job.folders import RunFacts, RunFolder, StateFolder, drafting
 from bulkbind.job.holds import refuse_held
 from bulkbind.job.judging import Reader
+from bulkbind.job.keeping import finish_shrinking
 from bulkbind.job.locking import working_on
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
@@ -45,6 +46,11 @@ class Outcome:
     abandoned: str = ""
     """Id of an older run that was closed, so that this one could start."""
     nothing_to_do: bool = False
+
+    @property
+    def has_rows(self) -> bool:
+        """False: there were none, or all were so already and only a summary is kept."""
+        return self.reported is not None and self.reported.keeps_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,7 @@ async def run_job(
     with working_on(settings.name, state=state, around=around):
         refuse_held(state, settings.name)
         state.sweep()
+        finish_shrinking(state)
         unfinished = _unfinished(settings, state) if options.resume else None
         if unfinished and _same_sources(unfinished, settings):
             _refuse_stopped(unfinished)
