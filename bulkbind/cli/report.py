@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import headline, little_lines
 from bulkbind.errors import SettingsError
@@ -40,7 +41,7 @@ def command(
     With a format or a file: write chosen rows there, to standard output without -o.
     A split needs -o, the folder for its files.
     """
-    run = options.runs_state(state_dir).find(run_name)
+    run = find_run(run_name, state_dir)
     facts = run.facts()
     if form is None and output is None and not (only or split_by or excel):
         if facts.kept is not Kept.WHOLE:
@@ -48,7 +49,8 @@ def command(
             return 0
         reported = write_run_reports(run)
         say(headline(run.facts()))
-        say(describe(reported.totals, files=reported.files))
+        files = reported.files if run.archive is None else ()
+        say(describe(reported.totals, files=files))
         return 0
     refuse_little(run)
     if split_by and output is None:

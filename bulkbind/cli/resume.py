@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.finding import find_run
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
+from bulkbind.job.archiving import refuse_archived
 from bulkbind.job.folders import Kept, StateFolder
 from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
@@ -38,10 +40,11 @@ def command(
     RUN is an id or a unique beginning of one, a job's name, a path, or `latest`.
     Neither job file nor manifest is needed.
     """
-    run = options.runs_state(state_dir).find(run_name)
+    run = find_run(run_name, state_dir)
     if run.facts().kept is Kept.SUMMARY:
         say(f"run {run.id}: nothing is left to do", err=True)
         return 0
+    refuse_archived(run, "resumed")
     refuse_little(run)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     with watching(quiet=quiet) as around:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, headline, little_lines, table
 from bulkbind.job.folders import Kept, RunFacts
@@ -22,7 +23,7 @@ def command(
     *, run_name: str, state_dir: Path | None, quiet: bool, as_json: bool
 ) -> int:
     """Say how far RUN is; the newest one if none is named."""
-    run = options.runs_state(state_dir).find(run_name)
+    run = find_run(run_name, state_dir)
     facts = run.facts()
     if facts.kept is not Kept.WHOLE:
         _say_little(facts, quiet=quiet, as_json=as_json)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.finding import find_run, state_for
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.plans import SHOWN
 from bulkbind.cli.progress import watching
@@ -59,7 +60,7 @@ def command(
     takes any report or carried column. The job is put on hold, so that the next run
     does not bind everything again; `bulkbind unpause JOB` releases it.
     """
-    run = options.runs_state(state_dir).find(run_name)
+    run = find_run(run_name, state_dir)
     facts = run.facts()
     if facts.kept is Kept.SUMMARY:
         say(f"run {run.id} sent none of its rows: nothing to undo", err=True)
@@ -67,7 +68,7 @@ def command(
             say(json.dumps(_empty(facts), indent=2, ensure_ascii=False))
         return 0
     refuse_little(run)
-    state = StateFolder(run.state_path)
+    state = state_for(run, state_dir)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     wanted = UndoOptions(
         only=[(column, sorted(v)) for column, v in options.only_pairs(only)],

@@ -28,6 +28,11 @@ _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _UNFINISHED = ".unfinished-"
 
 
+def is_run_id(text: object) -> bool:
+    """Tell whether a text is what a run may be called."""
+    return isinstance(text, str) and _RUN_ID.fullmatch(text) is not None
+
+
 class Kept(StrEnum):
     """How much of a run is kept."""
 
@@ -43,6 +48,8 @@ class RunFolder:
     """The files of one run."""
 
     path: Path
+    archive: Path | None = None
+    """The file that it was unpacked from for this command; None: it lives in STATE."""
 
     @property
     def id(self) -> str:
@@ -50,8 +57,15 @@ class RunFolder:
         return self.path.name
 
     @property
+    def planned_at(self) -> float:
+        """When it was planned, by its id; seconds since the epoch."""
+        return datetime.strptime(self.id[:16], "%Y%m%dT%H%M%S%z").timestamp()
+
+    @property
     def handle(self) -> str:
         """What names this run on a command line given from here: its id, or a path."""
+        if self.archive is not None:
+            return os.path.relpath(self.archive)
         here = locate_state(given=None, environ=os.environ, base=None).path
         if here.resolve() == self.state_path.resolve():
             return self.id

@@ -175,7 +175,7 @@ def write_run_reports(run: RunFolder) -> Reported:
         ledger.close()
     path = write_summary(run.path, summary)
     files = (*written.files, path)
-    if settings.report_dir is not None:
+    if settings.report_dir is not None and run.archive is None:
         _publish(run, settings.report_dir, files, is_latest=not facts.undoes)
     return Reported(summary, written.totals, files)
 
