@@ -13,6 +13,8 @@ step() { printf '\n== %s\n' "$*"; }
 step "tools"
 missing=
 command -v strace >/dev/null || missing="$missing strace"
+command -v zsh >/dev/null || missing="$missing zsh"
+command -v fish >/dev/null || missing="$missing fish"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     # shellcheck disable=SC2086 # a list of packages

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.finding import whole_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, table
@@ -69,8 +69,8 @@ def _deed_document(one: Deed) -> dict[str, object]:
 
 
 @click.command("diff")
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
+@click.argument("before", metavar="A", shell_complete=completing.runs)
+@click.argument("after", metavar="B", shell_complete=completing.runs)
 @options.state_dir
 @options.quiet
 @options.as_json

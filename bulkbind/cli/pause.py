@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError, UnknownRun
 from bulkbind.job.facts import thaw
@@ -17,7 +17,7 @@ from bulkbind.job.planfile import is_plan_file, open_plan
 
 
 @click.command("pause")
-@click.argument("name", metavar="JOB")
+@click.argument("name", metavar="JOB", shell_complete=completing.jobs)
 @click.option("--note", metavar="TEXT", default="", help="Why, for people.")
 @options.state_dir
 @options.quiet

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import headline, little_lines
@@ -19,8 +19,20 @@ from bulkbind.report import Wish, describe
 @click.command("report")
 @options.run_name
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]))
-@click.option("--only", multiple=True, metavar="COLUMN=V1[,V2]", help="Chosen rows.")
-@click.option("--split-by", metavar="COLUMN", default="", help="One file per value.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="COLUMN=V1[,V2]",
+    shell_complete=completing.only,
+    help="Chosen rows.",
+)
+@click.option(
+    "--split-by",
+    metavar="COLUMN",
+    default="",
+    shell_complete=completing.columns,
+    help="One file per value.",
+)
 @click.option("--excel", is_flag=True, help="CSV that Excel reads as UTF-8.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder.")
 @options.state_dir

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.finding import find_run
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.progress import watching
@@ -20,7 +20,7 @@ from bulkbind.settings import revise
 
 
 @click.command("resume")
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="RUN", shell_complete=completing.runs)
 @click.option("--failed", is_flag=True, help="Take the failed rows, too.")
 @options.pacing
 @options.state_dir

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.finding import whole_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, table
@@ -23,7 +23,7 @@ _DAY_S = 86_400
 
 
 @click.command("archive")
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="RUN", shell_complete=completing.runs)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="RUN.run."
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.finding import find_run, state_for
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.plans import SHOWN
@@ -34,8 +34,14 @@ _WORDS = {
 
 
 @click.command("undo")
-@click.argument("run_name", metavar="RUN")
-@click.option("--only", multiple=True, metavar="COLUMN=V1[,V2]", help="Chosen rows.")
+@click.argument("run_name", metavar="RUN", shell_complete=completing.runs)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="COLUMN=V1[,V2]",
+    shell_complete=completing.only,
+    help="Chosen rows.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what it would do.")
 @click.option("--hold/--no-hold", default=True, help="Put the job on hold (default).")
 @click.option("--note", metavar="TEXT", help="Kept with the undo, for people.")

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.pause import find_job
 from bulkbind.cli.saying import say
 from bulkbind.job.holds import release_hold
 
 
 @click.command("unpause")
-@click.argument("name", metavar="JOB")
+@click.argument("name", metavar="JOB", shell_complete=completing.jobs)
 @options.state_dir
 @options.quiet
 def command(*, name: str, state_dir: Path | None, quiet: bool) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.finding import is_archive, state_for, whole_run
 from bulkbind.cli.plan import reading_progress
 from bulkbind.cli.progress import watching
@@ -36,6 +36,7 @@ _SUFFIXES = frozenset({".toml", ".csv", ".tsv", ".json", ".jsonl", ".gz", ".zst"
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="[RUN|SOURCE]",
     default="latest",
+    shell_complete=completing.runs,
 )
 @options.everywhere
 def command(
