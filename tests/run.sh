@@ -11,8 +11,14 @@ unset PYTHONPATH PYTHONHOME
 step() { printf '\n== %s\n' "$*"; }
 
 step "tools"
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v strace >/dev/null; then
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends strace || true
+missing=
+command -v strace >/dev/null || missing="$missing strace"
+command -v zsh >/dev/null || missing="$missing zsh"
+command -v fish >/dev/null || missing="$missing fish"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    # shellcheck disable=SC2086 # a list of packages
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing || true
 fi
 [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
 py="$venv/bin/python"

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count
 from bulkbind.doctor import Check, Grade, examine, this_machine
@@ -29,7 +29,11 @@ _BAD = frozenset({Grade.WARNING, Grade.FAULT})
 
 @click.command("doctor")
 @click.argument(
-    "what", type=click.Path(path_type=Path), metavar="[JOB|RUN]", required=False
+    "what",
+    type=click.Path(path_type=Path),
+    metavar="[JOB|RUN]",
+    required=False,
+    shell_complete=completing.runs,
 )
 @options.everywhere
 def command(

@@ -2,6 +2,7 @@
 
 import click
 
+from bulkbind.cli import completing
 from bulkbind.cli.main import EXITS
 from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
@@ -35,7 +36,12 @@ SCOPES = {
 
 
 @click.command("explain")
-@click.argument("what", required=False, metavar="[CODE|VERDICT|EXIT]")
+@click.argument(
+    "what",
+    required=False,
+    metavar="[CODE|VERDICT|EXIT]",
+    shell_complete=completing.words,
+)
 def command(*, what: str | None) -> int:
     """Say what a code, a verdict or an exit code means; without one: all of them."""
     if what is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import current_thread, main_thread
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -23,6 +23,9 @@ from bulkbind.errors import (
     PlanConflict,
     exit_code_of,
 )
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class Entry(NamedTuple):
@@ -58,7 +61,9 @@ BLOCKS: dict[str, dict[str, Entry]] = {
     "Set-up": {
         "init": Entry("init", "Write a job file and a manifest to start from."),
         "doctor": Entry("doctor", "Look for what would go wrong; changes nothing."),
+        "schedule": Entry("schedule", "Show lines for cron or systemd; the next runs."),
         "sandbox": Entry("sandbox", "Serve a local gateway to try things on."),
+        "completion": Entry("completion", "Print what makes a shell complete."),
         "explain": Entry("explain", "Say what a code, verdict or exit code means."),
         "schema": Entry("schema", "Print the JSON Schema of a file or an answer."),
     },
@@ -83,6 +88,31 @@ EXITS = """\
   130  SIGINT; 143 SIGTERM; `bulkbind resume` goes on"""
 
 
+#: Exit codes of commands whose own text does not tell them; ``EXITS`` says more.
+EXITS_OF = {
+    "plan": "0 shown; 2 input wrong; 3 not everything could be read; 10 with"
+    " --detailed-exitcode: there is something to do",
+    "run": "0 all well; 1 a row failed; 2 input wrong, nothing sent; 3 some rows not"
+    " sent; 4 refused for safety; 75 another process is at it; 130, 143 signals",
+    "resume": "0 all well, or nothing to do; 1 a row failed; 2 input wrong; 3 some rows"
+    " not sent; 4 refused for safety; 75 another process is at it; 130, 143 signals",
+    "status": "0 shown; 2 no such run",
+    "report": "0 shown or written; 2 no such run or column, or it cannot be written",
+    "verify": "0 no drift; 2 input wrong; 75 another process is at it",
+    "undo": "0 all put back; 1 a row failed or was kept; 2 input wrong, nothing sent; 3"
+    " some rows not sent; 4 what was there before is not known; 75 another process is at"
+    " it; 130, 143 signals",
+    "export": "0 written; 2 input wrong; 3 not everything could be read",
+    "pause": "0 on hold; 2 no such job",
+    "unpause": "0 on hold no more; 2 no such job",
+    "init": "0 written; 2 a file is there already, or cannot be written",
+    "doctor": "0 no fault; 1 a fault; 2 usage or job file wrong",
+    "sandbox": "0 served until a signal; 2 an option or file is wrong",
+    "explain": "0 explained; 2 not known",
+    "schema": "0 printed; 2 no such schema",
+}
+
+
 class BlockGroup(click.Group):
     """Shows commands in blocks, and imports one only to run it."""
 
@@ -96,8 +126,24 @@ class BlockGroup(click.Group):
             if cmd_name in block:
                 module = import_module(f"bulkbind.cli.{block[cmd_name].module}")
                 command: click.Command = module.command
+                if cmd_name in EXITS_OF:
+                    command.epilog = f"Exit codes: {EXITS_OF[cmd_name]}."
                 return command
         return None
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> "list[CompletionItem]":
+        """Complete a command, without importing any."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=entry.summary)
+            for block in BLOCKS.values()
+            for name, entry in block.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
@@ -216,6 +262,8 @@ def _listening() -> Iterator[None]:
 
 
 def _call(arguments: list[str]) -> int:
+    if "_BULKBIND_COMPLETE" in os.environ:
+        import_module("bulkbind.cli.completing").install()
     try:
         result = bulkbind.main(
             args=arguments, prog_name="bulkbind", standalone_mode=False

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from bulkbind.cli import completing
 from bulkbind.errors import SettingsError
 from bulkbind.job.folders import StateFolder, locate_state
 from bulkbind.model import ID_COLUMNS
@@ -54,7 +55,9 @@ source = click.argument(
     "source", type=click.Path(path_type=Path, allow_dash=True), metavar="SOURCE"
 )
 
-run_name = click.argument("run_name", metavar="[RUN]", default="latest")
+run_name = click.argument(
+    "run_name", metavar="[RUN]", default="latest", shell_complete=completing.runs
+)
 
 state_dir = click.option(
     "--state-dir",
@@ -81,6 +84,7 @@ everywhere = options(
         "--only",
         multiple=True,
         metavar="COLUMN=V1[,V2]",
+        shell_complete=completing.only,
         help="Only rows with one of the values; repeated: all must hold.",
     ),
     click.option(
@@ -88,6 +92,7 @@ everywhere = options(
         "defaults",
         multiple=True,
         metavar="COLUMN=VALUE",
+        shell_complete=completing.defaults,
         help="Fill a column that the manifest lacks.",
     ),
     click.option("--endpoint", metavar="URL|sandbox", default="", help="The gateway."),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.saying import say
 from bulkbind.errors import UnknownRun
 from bulkbind.job.asking import pause_run
@@ -19,7 +19,7 @@ from bulkbind.job.planfile import is_plan_file, open_plan
 
 
 @click.command("pause")
-@click.argument("name", metavar="RUN|JOB")
+@click.argument("name", metavar="RUN|JOB", shell_complete=completing.subjects)
 @click.option("--note", metavar="TEXT", default="", help="Why, for people (a job's).")
 @options.state_dir
 @options.quiet

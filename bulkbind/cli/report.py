@@ -5,10 +5,13 @@ from pathlib import Path
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
+from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say
-from bulkbind.cli.words import headline
+from bulkbind.cli.words import headline, little_lines
 from bulkbind.errors import SettingsError
+from bulkbind.job.folders import Kept
+from bulkbind.job.keeping import refuse_little
 from bulkbind.job.reporting import export_run, write_run_reports
 from bulkbind.report import Wish, describe
 
@@ -16,8 +19,20 @@ from bulkbind.report import Wish, describe
 @click.command("report")
 @options.run_name
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]))
-@click.option("--only", multiple=True, metavar="COLUMN=V1[,V2]", help="Chosen rows.")
-@click.option("--split-by", metavar="COLUMN", default="", help="One file per value.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="COLUMN=V1[,V2]",
+    shell_complete=completing.only,
+    help="Chosen rows.",
+)
+@click.option(
+    "--split-by",
+    metavar="COLUMN",
+    default="",
+    shell_complete=completing.columns,
+    help="One file per value.",
+)
 @click.option("--excel", is_flag=True, help="CSV that Excel reads as UTF-8.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder.")
 @options.state_dir
@@ -38,12 +53,18 @@ def command(
     With a format or a file: write chosen rows there, to standard output without -o.
     A split needs -o, the folder for its files.
     """
-    run = options.runs_state(state_dir).find(run_name)
+    run = find_run(run_name, state_dir)
+    facts = run.facts()
     if form is None and output is None and not (only or split_by or excel):
+        if facts.kept is not Kept.WHOLE:
+            say("\n".join(little_lines(facts)))
+            return 0
         reported = write_run_reports(run)
         say(headline(run.facts()))
-        say(describe(reported.totals, files=reported.files))
+        files = reported.files if run.archive is None else ()
+        say(describe(reported.totals, files=files))
         return 0
+    refuse_little(run)
     if split_by and output is None:
         raise SettingsError(["--split-by writes many files: name their folder with -o"])
     wish = Wish(

@@ -6,17 +6,21 @@ from typing import Any
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
+from bulkbind.cli.finding import find_run
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.progress import watching
-from bulkbind.job.folders import StateFolder
+from bulkbind.cli.saying import say
+from bulkbind.job.archiving import refuse_archived
+from bulkbind.job.folders import Kept, StateFolder
+from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.story import resume_run
 from bulkbind.settings import revise
 
 
 @click.command("resume")
-@click.argument("run_name", metavar="RUN")
+@click.argument("run_name", metavar="RUN", shell_complete=completing.runs)
 @click.option("--failed", is_flag=True, help="Take the failed rows, too.")
 @options.pacing
 @options.state_dir
@@ -36,7 +40,12 @@ def command(
     RUN is an id or a unique beginning of one, a job's name, a path, or `latest`.
     Neither job file nor manifest is needed.
     """
-    run = options.runs_state(state_dir).find(run_name)
+    run = find_run(run_name, state_dir)
+    if run.facts().kept is Kept.SUMMARY:
+        say(f"run {run.id}: nothing is left to do", err=True)
+        return 0
+    refuse_archived(run, "resumed")
+    refuse_little(run)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     with watching(quiet=quiet) as around:
         outcome = run_async(

@@ -1,4 +1,4 @@
-"""``bulkbind runs``: what was run, newest first."""
+"""``bulkbind runs``: what was run, newest first; and what can be done with old runs."""
 
 import json
 from pathlib import Path
@@ -6,20 +6,39 @@ from pathlib import Path
 import click
 
 from bulkbind.cli import options
+from bulkbind.cli.history import diff, show_deeds
+from bulkbind.cli.runlife import archive, clean
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import remark, table, verdict_words
 from bulkbind.job.folders import RunFacts
 from bulkbind.job.status import state_of
 
 
-@click.command("runs")
+@click.group("runs", invoke_without_command=True, subcommand_metavar="[COMMAND ...]")
 @click.option("--job", default="", help="Only runs of this job.")
+@click.option("--api", "api_id", metavar="ID", help="What each run made of this API.")
 @options.state_dir
 @options.quiet
 @options.as_json
-def command(*, job: str, state_dir: Path | None, quiet: bool, as_json: bool) -> int:
-    """List the runs in STATE, newest first."""
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    job: str,
+    api_id: str | None,
+    state_dir: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """List the runs in STATE, newest first; or do something with old ones.
+
+    Exit codes: 0 done; 2 no such run, or it cannot be read.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
     state = options.runs_state(state_dir)
+    if api_id is not None:
+        return show_deeds(state, api_id, job=job, as_json=as_json, quiet=quiet)
     facts = [f for f in (run.facts() for run in state.runs()) if job in {"", f.job}]
     if as_json:
         document = {"format_version": "1.0", "runs": [_document(f) for f in facts]}
@@ -30,6 +49,11 @@ def command(*, job: str, state_dir: Path | None, quiet: bool, as_json: bool) -> 
     elif not quiet:
         say(f"there are no runs in {state.path}", err=True)
     return 0
+
+
+command.add_command(diff)
+command.add_command(archive)
+command.add_command(clean)
 
 
 def _row(facts: RunFacts) -> tuple[str, ...]:
@@ -63,5 +87,6 @@ def _document(facts: RunFacts) -> dict[str, object]:
         "rows": facts.totals.rows,
         "verdicts": _verdicts(facts),
         "note": facts.meta["note"],
+        "keeps": facts.kept,
         "path": str(facts.folder.path),
     }

@@ -10,16 +10,17 @@ import click
 import msgspec
 
 from bulkbind.cli import options
+from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.standing import standing
-from bulkbind.cli.words import count, headline, table
-from bulkbind.job.folders import RunFolder
-from bulkbind.job.status import SETTLING, RunStatus, read_status
+from bulkbind.cli.words import count, headline, little_lines, table
+from bulkbind.job.folders import Kept, RunFacts, RunFolder
+from bulkbind.job.keeping import read_summary
+from bulkbind.job.status import SETTLING, RunStatus, read_status, state_of
 from bulkbind.wire import visible
 
 #: Gateways that the table lists; of more, those that stopped come first.
 MANY_LANES = 20
-
 
 #: Seconds between two looks of ``--watch``.
 _EVERY_S = 1.0
@@ -43,7 +44,11 @@ def command(
 
     With --json, --watch prints one document a line. Exit codes: 0; 2 no such run.
     """
-    run = options.runs_state(state_dir).find(run_name)
+    run = find_run(run_name, state_dir)
+    facts = run.facts()
+    if facts.kept is not Kept.WHOLE:
+        _say_little(facts, quiet=quiet, as_json=as_json)
+        return 0
     if watch:
         _watch(run, as_json=as_json)
         return 0
@@ -96,6 +101,32 @@ def _line(status: RunStatus) -> str:
             for reason in now.reasons[:2]
         ]
     return ", ".join(parts)
+
+
+def _say_little(facts: RunFacts, *, quiet: bool, as_json: bool) -> None:
+    """Say how far a run was whose ledger is not kept: its summary knows."""
+    if not as_json:
+        if not quiet:
+            say("\n".join(little_lines(facts)))
+        return
+    verdicts = read_summary(facts.folder).get("verdicts", {})
+    counted = {str(verdict): verdicts.get(verdict, 0) for verdict in SETTLING}
+    document = {
+        "format_version": "1.0",
+        "run_id": facts.folder.id,
+        "job": facts.job,
+        "state": state_of(facts),
+        "stopped_by": facts.stopped_by,
+        "undoes": facts.undoes,
+        "undone_by": facts.undone_by,
+        "rows": facts.totals.bindings,
+        **counted,
+        "set_aside": facts.totals.rows - facts.totals.bindings,
+        "requests": read_summary(facts.folder).get("requests", {}).get("sent", 0),
+        "lanes": [],
+        "keeps": facts.kept,
+    }
+    say(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _lines(status: RunStatus) -> list[str]:

@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
+from bulkbind.cli.finding import find_run, state_for
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.plans import SHOWN
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, duration, rate, table
-from bulkbind.job.folders import StateFolder
+from bulkbind.job.folders import Kept, RunFacts, StateFolder
 from bulkbind.job.holds import release_command
+from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.restoring import Prospect, Restoration
 from bulkbind.job.undoing import Undone, UndoOptions, undo_run
@@ -32,8 +34,14 @@ _WORDS = {
 
 
 @click.command("undo")
-@click.argument("run_name", metavar="RUN")
-@click.option("--only", multiple=True, metavar="COLUMN=V1[,V2]", help="Chosen rows.")
+@click.argument("run_name", metavar="RUN", shell_complete=completing.runs)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="COLUMN=V1[,V2]",
+    shell_complete=completing.only,
+    help="Chosen rows.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what it would do.")
 @click.option("--hold/--no-hold", default=True, help="Put the job on hold (default).")
 @click.option("--note", metavar="TEXT", help="Kept with the undo, for people.")
@@ -58,8 +66,15 @@ def command(
     takes any report or carried column. The job is put on hold, so that the next run
     does not bind everything again; `bulkbind unpause JOB` releases it.
     """
-    run = options.runs_state(state_dir).find(run_name)
-    state = StateFolder(run.state_path)
+    run = find_run(run_name, state_dir)
+    facts = run.facts()
+    if facts.kept is Kept.SUMMARY:
+        say(f"run {run.id} sent none of its rows: nothing to undo", err=True)
+        if as_json:
+            say(json.dumps(_empty(facts), indent=2, ensure_ascii=False))
+        return 0
+    refuse_little(run)
+    state = state_for(run, state_dir)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     wanted = UndoOptions(
         only=[(column, sorted(v)) for column, v in options.only_pairs(only)],
@@ -143,6 +158,19 @@ def _lines(plan: Restoration) -> list[str]:
     requests = count(plan.requests, "request")
     lines += ["", f"{requests} at {rate(plan.rate)}{at_least}"]
     return lines
+
+
+def _empty(facts: RunFacts) -> dict[str, object]:
+    """Return the document of a run that sent nothing."""
+    return {
+        "format_version": "1.0",
+        "undoes": facts.folder.id,
+        "job": facts.job,
+        "rows": 0,
+        "requests": 0,
+        "prospects": {what.value: 0 for what in Prospect},
+        "targets": [],
+    }
 
 
 def _document(plan: Restoration) -> dict[str, object]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
 from bulkbind.cli.pause import find_subject
 from bulkbind.cli.saying import say
 from bulkbind.job.asking import unpause_run
@@ -13,7 +13,7 @@ from bulkbind.job.holds import release_hold
 
 
 @click.command("unpause")
-@click.argument("name", metavar="RUN|JOB")
+@click.argument("name", metavar="RUN|JOB", shell_complete=completing.subjects)
 @options.state_dir
 @options.quiet
 def command(*, name: str, state_dir: Path | None, quiet: bool) -> int:

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from bulkbind.cli import options
+from bulkbind.cli import completing, options
+from bulkbind.cli.finding import is_archive, state_for, whole_run
 from bulkbind.cli.plan import reading_progress
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, duration, table
 from bulkbind.errors import SettingsError
 from bulkbind.job.checked import Checked, TargetCheck
-from bulkbind.job.folders import StateFolder
 from bulkbind.job.looping import run_async
 from bulkbind.job.planfile import is_plan_file
 from bulkbind.job.verifying import Verified, verify_run, verify_source
@@ -36,6 +36,7 @@ _SUFFIXES = frozenset({".toml", ".csv", ".tsv", ".json", ".jsonl", ".gz", ".zst"
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="[RUN|SOURCE]",
     default="latest",
+    shell_complete=completing.runs,
 )
 @options.everywhere
 def command(
@@ -73,6 +74,8 @@ def command(
 
 def _is_source(what: Path) -> bool:
     """Tell a job file or manifest from what names a run."""
+    if is_archive(what):
+        return False
     return str(what) == "-" or what.is_file() or what.suffix.lower() in _SUFFIXES
 
 
@@ -84,7 +87,7 @@ def _verify_run(
     only: tuple[str, ...],
     **given: Any,  # noqa: ANN401 - click's
 ) -> Verified:
-    run = options.runs_state(state_dir).find(name)
+    run = whole_run(name, state_dir)
     wanted = options.only_pairs(only)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     with watching(quiet=quiet, sends=False) as around:
@@ -92,7 +95,7 @@ def _verify_run(
             partial(
                 verify_run,
                 run,
-                state=StateFolder(run.state_path),
+                state=state_for(run, state_dir),
                 around=around,
                 change=partial(revise, overrides=replace(overrides, only=())),
                 only=[(column, sorted(values)) for column, values in wanted],
@@ -161,7 +164,8 @@ def verify_lines(verified: Verified) -> Iterator[str]:
         yield from _row_lines(checked)
     yield ""
     yield f"{count(checked.reads, 'page')} read, in {duration(checked.seconds)}"
-    yield from (f"  {path}" for path in verified.files)
+    if verified.run is None or verified.run.archive is None:
+        yield from (f"  {path}" for path in verified.files)
 
 
 def _left_lines(verified: Verified) -> Iterator[str]:

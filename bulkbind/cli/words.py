@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from bulkbind.job.folders import RunFacts
+from bulkbind.job.folders import Kept, RunFacts
+from bulkbind.job.keeping import kept_files, read_summary
 from bulkbind.job.status import state_of
 from bulkbind.model import Verdict
 
@@ -61,10 +62,29 @@ def headline(facts: RunFacts) -> str:
     )
 
 
+def little_lines(facts: RunFacts) -> list[str]:
+    """Say what is left to say of a run that is not kept whole."""
+    summary = read_summary(facts.folder)
+    why = {
+        Kept.SUMMARY: "nothing was sent: every row was as it should be, so only this"
+        " was kept",
+        Kept.REPORTS: "it was cleaned: the reports are kept, the ledger is gone",
+    }[facts.kept]
+    return [
+        headline(facts),
+        f"{facts.totals.rows:,} rows: {verdict_words(summary.get('verdicts', {}))}",
+        f"digest {facts.meta['digest'] or 'unknown'}",
+        why,
+        *(f"  {path}" for path in kept_files(facts.folder)),
+    ]
+
+
 def remark(facts: RunFacts) -> str:
     """Say in a word why a run is not as it was to be; empty when it is."""
     if facts.undone_by:
         return f"undone by {facts.undone_by}"
     if facts.meta.get("abandoned_by"):
         return f"closed by {facts.meta['abandoned_by']}"
+    if facts.kept is not Kept.WHOLE and not facts.stopped_by:
+        return {Kept.SUMMARY: "summary only"}.get(facts.kept, "cleaned")
     return facts.stopped_by

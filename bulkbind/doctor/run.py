@@ -9,13 +9,17 @@ from pathlib import Path
 
 from bulkbind.doctor.check import Check, fault, fine, from_error, warning
 from bulkbind.errors import StateError
-from bulkbind.job.folders import RunFacts, RunFolder
+from bulkbind.job.folders import Kept, RunFacts, RunFolder
 from bulkbind.job.reporting import judge_run
 from bulkbind.job.status import state_of
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import RunState
 from bulkbind.report.files import SUMS
 
+_KEPT = {
+    Kept.SUMMARY: "the run sent nothing and had nothing to tell",
+    Kept.REPORTS: "the run was cleaned",
+}
 _NEW_RUN = "start a new run from the manifest (what is bound stays bound)"
 
 
@@ -27,6 +31,10 @@ def check_run(run: RunFolder) -> Iterator[Check]:
     try:
         facts = run.facts()
         yield _state(facts)
+        if facts.kept is not Kept.WHOLE:
+            yield fine("ledger", _of(run), f"not kept: {_KEPT[facts.kept]}")
+            yield from _sums(run)
+            return
         with closing(SqliteLedger.read(run.ledger)) as ledger:
             ledger.prove()
             yield fine("ledger", _of(run), "every record is what was written")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from bulkbind.control.folder import ControlFolder
@@ -21,8 +22,26 @@ from bulkbind.model import Invocation, PlanTotals, RunState, SourceFile
 #: A folder of this name beside the job is STATE unless another is named.
 STATE_NAME = ".bulkbind"
 
+#: Stands for the ledger of a run that is not kept whole.
+_STUB_NAME = "run.json"
+
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _UNFINISHED = ".unfinished-"
+
+
+def is_run_id(text: object) -> bool:
+    """Tell whether a text is what a run may be called."""
+    return isinstance(text, str) and _RUN_ID.fullmatch(text) is not None
+
+
+class Kept(StrEnum):
+    """How much of a run is kept."""
+
+    WHOLE = "whole"
+    REPORTS = "reports"
+    """Its ledger was cleaned away."""
+    SUMMARY = "summary"
+    """It sent nothing, and had nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +49,8 @@ class RunFolder:
     """The files of one run."""
 
     path: Path
+    archive: Path | None = None
+    """The file that it was unpacked from for this command; None: it lives in STATE."""
 
     @property
     def id(self) -> str:
@@ -37,8 +58,15 @@ class RunFolder:
         return self.path.name
 
     @property
+    def planned_at(self) -> float:
+        """When it was planned, by its id; seconds since the epoch."""
+        return datetime.strptime(self.id[:16], "%Y%m%dT%H%M%S%z").timestamp()
+
+    @property
     def handle(self) -> str:
         """What names this run on a command line given from here: its id, or a path."""
+        if self.archive is not None:
+            return os.path.relpath(self.archive)
         here = locate_state(given=None, environ=os.environ, base=None).path
         if here.resolve() == self.state_path.resolve():
             return self.id
@@ -70,12 +98,19 @@ class RunFolder:
         return ControlFolder(self.path / "control")
 
     @property
+    def stub(self) -> Path:
+        """Stands for the ledger where that is not kept."""
+        return self.path / _STUB_NAME
+
+    @property
     def summary(self) -> Path:
         """Totals of the run; missing while it has no report."""
         return self.path / "summary.json"
 
     def facts(self) -> "RunFacts":
-        """Read what the ledger says of the run as a whole."""
+        """Read what the ledger, or what stands for it, says of the run as a whole."""
+        if self.stub.exists():
+            return _read_stub(self)
         ledger = SqliteLedger.read(self.ledger)
         try:
             return RunFacts(self, ledger.meta(), tuple(ledger.invocations()))
@@ -100,6 +135,7 @@ class RunFacts:
     folder: RunFolder
     meta: Mapping[str, str]
     invocations: tuple[Invocation, ...]
+    kept: Kept = Kept.WHOLE
 
     @property
     def job(self) -> str:
@@ -151,6 +187,20 @@ class RunFacts:
     def totals(self) -> PlanTotals:
         """What the plan amounts to."""
         return PlanTotals(**json.loads(self.meta["totals"]))
+
+
+def _read_stub(run: RunFolder) -> RunFacts:
+    try:
+        document = json.loads(run.stub.read_bytes())
+        invocations = [
+            Invocation(**{**one, "state": RunState(one["state"])})
+            for one in document["invocations"]
+        ]
+        kept = Kept(document["kept"])
+        return RunFacts(run, dict(document["meta"]), tuple(invocations), kept)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{run.stub} cannot be read ({error}); restore it, or remove the run"
+        raise StateError(message) from error
 
 
 class StateFolder:
@@ -236,8 +286,9 @@ class StateFolder:
         Raises:
             UnknownRun: None, or more than one, goes by that name.
         """
-        if os.path.isfile(Path(name, "ledger.db")):  # noqa: PTH113 - any name will do
-            return RunFolder(Path(name).resolve())
+        for file in ("ledger.db", _STUB_NAME):
+            if os.path.isfile(Path(name, file)):  # noqa: PTH113 - any name will do
+                return RunFolder(Path(name).resolve())
         runs = self.runs()
         if name != "latest":
             by_id = [run for run in runs if name and run.id.startswith(name)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from bulkbind import settings
 from bulkbind.job import story
 from bulkbind.job.folders import RunFolder, StateFolder, locate_state
+from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.planning import Plan
 from bulkbind.job.reading import Surroundings
@@ -196,10 +197,12 @@ def report_rows(
     """Yield every row of a run with its verdict, in manifest order.
 
     Raises:
-        UnknownRun: No run goes by that name.
+        UnknownRun: No run goes by that name, or its rows are not kept: it sent nothing
+            (see ``Outcome.has_rows``), or was cleaned.
         ReportWrong: The rows do not add up.
     """
     folder = run if isinstance(run, RunFolder) else _state(state_dir, None).find(run)
+    refuse_little(folder)
     ledger = SqliteLedger.read(folder.ledger)
     try:
         yield from judge_run(folder.facts(), ledger)

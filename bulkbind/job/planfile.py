@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import BinaryIO
 
 from bulkbind.errors import Fault, ManifestError, SettingsError, StateError
 from bulkbind.host import is_alive
+from bulkbind.job.container import UNREADABLE, write_container
 from bulkbind.job.folders import RunFolder, drafting
 from bulkbind.job.reporting import FORMAT_VERSION
 
@@ -31,20 +31,7 @@ _MAX_MEMBER = 16 * 1024**3
 #: Most bytes of the index that are read.
 _MAX_INDEX = 64 * 1024
 
-#: What a file that is not a saved plan, or a cut one, makes zipfile and json raise.
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
 _CHUNK = 1024 * 1024
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def is_plan_file(path: Path | None) -> bool:
@@ -61,13 +48,13 @@ def save_plan(run: RunFolder, path: Path, *, digest: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _sweep(path)
-        with (
-            _new_private(draft) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-        ):
-            sums = {name: _add(archive, run.path / name) for name in _MEMBERS}
-            index = {"format_version": FORMAT_VERSION, "digest": digest, "sha256": sums}
-            _add_text(archive, _INDEX, json.dumps(index, indent=2) + "\n")
+        with _new_private(draft) as file:
+            write_container(
+                file,
+                [run.path / name for name in _MEMBERS],
+                index_name=_INDEX,
+                facts={"format_version": FORMAT_VERSION, "digest": digest},
+            )
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -108,7 +95,7 @@ def open_plan(path: Path, folder: Path) -> RunFolder:
     except FileNotFoundError:
         problem = f"{path}: no such file; save a plan with `bulkbind plan -o {path}`"
         raise SettingsError([problem]) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ManifestError([_fault(path, f"is not a saved plan ({error})")]) from error
     return RunFolder(folder)
 
@@ -122,21 +109,6 @@ def _fault(path: Path, problem: str) -> Fault:
     return Fault(
         str(path), 0, "", problem, "make the plan again with `bulkbind plan -o`"
     )
-
-
-def _add(archive: zipfile.ZipFile, path: Path) -> str:
-    digest = hashlib.sha256()
-    info = zipfile.ZipInfo(path.name, _EPOCH)
-    info.file_size = path.stat().st_size
-    with path.open("rb") as source, archive.open(info, "w") as member:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            member.write(chunk)
-    return digest.hexdigest()
-
-
-def _add_text(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    archive.writestr(zipfile.ZipInfo(name, _EPOCH), text)
 
 
 def _extract(archive: zipfile.ZipFile, name: str, path: Path, *, expected: str) -> None:

@@ -149,6 +149,8 @@ class Reported:
     summary: Summary
     totals: Totals
     files: tuple[Path, ...]
+    keeps_rows: bool = True
+    """False: nothing was sent, and only the summary was kept."""
 
 
 def write_run_reports(run: RunFolder) -> Reported:
@@ -173,7 +175,7 @@ def write_run_reports(run: RunFolder) -> Reported:
         ledger.close()
     path = write_summary(run.path, summary)
     files = (*written.files, path)
-    if settings.report_dir is not None:
+    if settings.report_dir is not None and run.archive is None:
         _publish(run, settings.report_dir, files, is_latest=not facts.undoes)
     return Reported(summary, written.totals, files)
 

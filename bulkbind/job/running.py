@@ -20,6 +20,7 @@ from bulkbind.job.controlling import RunLevers, obeying
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.keeping import keep_little
 from bulkbind.job.reading import Surroundings, engine_settings, read_tools
 from bulkbind.job.refusing import (
     cap,
@@ -86,7 +87,7 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
         raise RunInterrupted(errand.run.handle, error) from error
     refuse_unreachable(errand.run, reported.summary)
     refuse_displacing(errand.run, reported.summary)
-    return reported
+    return keep_little(errand.run, reported)
 
 
 def _note_undone(errand: Errand) -> None:

@@ -32,6 +32,11 @@ class Outcome:
     untold: tuple[str, ...] = ()
     """Who was to hear of it and could not be told, and why."""
 
+    @property
+    def has_rows(self) -> bool:
+        """False: there were none, or all were so already and only a summary is kept."""
+        return self.reported is not None and self.reported.keeps_rows
+
 
 @dataclass(frozen=True, slots=True)
 class _Told:

@@ -25,6 +25,7 @@ from bulkbind.job.folders import (
 from bulkbind.job.holds import refuse_held
 from bulkbind.job.hours import hours_for, within
 from bulkbind.job.judging import Reader
+from bulkbind.job.keeping import finish_shrinking
 from bulkbind.job.locking import working_on
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
@@ -131,6 +132,7 @@ async def _run_job(
         refuse_held(state, settings.name)
         hours = hours_for(settings, around)
         state.sweep()
+        finish_shrinking(state)
         unfinished = find_unfinished(settings, state) if options.resume else None
         if unfinished and same_sources(unfinished, settings):
             refuse_stopped(unfinished)

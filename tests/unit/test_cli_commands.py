@@ -164,7 +164,8 @@ def test_quiet_still_says_what_failed(bulkbind, manifest):
     said = bulkbind("run", manifest, *FAST, "-q", "--set", "sandbox.missing=1")
 
     assert said.code == 1
-    assert "APIG.3002" in said.out
+    assert said.out == ""
+    assert "APIG.3002" in said.err
 
 
 def test_json_is_the_summary_and_nothing_else(bulkbind, manifest, state):

@@ -1,5 +1,6 @@
 """The command line as it is met first: help, explanations, wrong commands."""
 
+import re
 import subprocess
 import sys
 import time
@@ -50,6 +51,7 @@ def test_every_command_has_help(bulkbind, name):
 
     assert said.code == 0
     assert said.out.startswith(f"Usage: bulkbind {name}")
+    assert re.search(r"Exit codes?:? ?\d?", said.out), "says no exit code"
 
 
 def test_help_imports_nothing_heavy():

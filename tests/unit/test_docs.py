@@ -55,6 +55,8 @@ def test_every_command_a_page_shows_exists_with_its_options(bulkbind, page):
         if not words or not words[0].isalpha() or words[0] not in COMMANDS:
             continue
         text = bulkbind(words[0], "--help").out
+        if len(words) > 1 and f"\n  {words[1]} " in text.partition("Commands:")[2]:
+            text += bulkbind(*words[:2], "--help").out
         for word in words[1:]:
             if word.startswith("-"):
                 assert word.partition("=")[0] in text, line

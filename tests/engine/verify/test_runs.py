@@ -4,6 +4,7 @@ import shutil
 import time
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import anyio
 import pytest
@@ -146,12 +147,16 @@ def test_rows_that_claim_nothing_are_not_read_back(
 
 
 def test_rows_that_were_so_already_are_read_back_too(bulkbind, state, bound, rows):
+    more = bindings(MANY + 2, gateways=2)
+    bound.add(more[MANY:])
+    write_manifest(Path("apis.csv"), [*rows, *more[MANY:]])
     assert bulkbind("run", "apis.csv", *same(bound)).code == 0
     drift(bound, rows)
 
     assert bulkbind("verify").code == 1
 
-    assert {row["verdict"] for row in report_of(state)} == {"unchanged"}
+    verdicts = [row["verdict"] for row in report_of(state)]
+    assert verdicts == ["unchanged"] * MANY + ["bound"] * 2
     assert verified(state)[:3] == [rival(rows[0]).plugin_id, "missing", "yes"]
 
 
