@@ -19,7 +19,7 @@ from bulkbind.job.facts import (
     plan_settings_key,
     thaw,
 )
-from bulkbind.model import Action, SourceFile
+from bulkbind.model import Action, Deadline, SourceFile, Window
 from bulkbind.plan import OnConflict, OnReplace
 from bulkbind.settings import (
     AccountSettings,
@@ -100,6 +100,8 @@ NEITHER: dict[str, Any] = {
     "timeout_s": 1.0,
     "busy_timeout_s": 1.0,
     "max_failed": (5.0, False),
+    "deadline": Deadline(60.0),
+    "window": Window(1320, 300, "UTC"),
     "probe_wait_s": 1.0,
     "second_look_s": 1.0,
     "report_dir": Path("/x"),
