@@ -30,6 +30,9 @@ from senders import SENDERS, write_ledger
 #: Requests that a sender's speed is known by; slow ones get fewer.
 REQUESTS = {"requests": 500, "official SDK": 64}
 
+#: Requests before those that are measured.
+WARM = 32
+
 US = "bulkbind"
 NO_LEDGER = "bulkbind, no ledger"
 
@@ -49,8 +52,8 @@ def send_once(sender: str, url: str, wanted: argparse.Namespace) -> None:
         REQUESTS.get(sender, wanted.requests), gateways=wanted.gateways
     )
     with tempfile.TemporaryDirectory(dir=wanted.disk) as name:
-        for part in (requests[: wanted.gateways], requests):
-            folder = Path(name) / str(len(part))
+        for kind, part in (("warm", requests[:WARM]), ("timed", requests)):
+            folder = Path(name) / kind
             folder.mkdir()
             write_ledger(folder / "ledger.db", part)
             began, cpu = time.monotonic(), cpu_seconds()

@@ -111,12 +111,12 @@ class LaneWorker:
             batches = await self._tools.recorder.open_batches(
                 self._lane.no, after=after, limit=AHEAD
             )
-            if not batches:
-                break
             for batch, records in batches:
                 after = batch.id
                 if not self._halted() and batch.target not in self._dead_targets:
                     await self._settle(batch, records)
+            if len(batches) < AHEAD:
+                break
 
     def _halted(self) -> bool:
         return self._parked or self._tools.halt.reaches(self._lane.account)
