@@ -11,8 +11,12 @@ unset PYTHONPATH PYTHONHOME
 step() { printf '\n== %s\n' "$*"; }
 
 step "tools"
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v strace >/dev/null; then
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends strace || true
+missing=""
+command -v strace >/dev/null || missing="strace"
+command -v chromium >/dev/null || missing="$missing chromium"
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    # shellcheck disable=SC2086 - two words, two packages
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing || true
 fi
 [ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
 py="$venv/bin/python"
@@ -35,6 +39,8 @@ step "unit and contract rings"
 
 step "engine and crash rings"
 "$py" -m pytest -q --cov --cov-append --cov-report= tests/engine tests/crash
+step "web ring"
+"$py" -m pytest -q --cov --cov-append --cov-report= tests/web
 "$py" -m coverage report --skip-covered --sort=cover
 
 step "the wheel, from an empty folder"

@@ -120,7 +120,7 @@ def _table(chart: Chart, met: Mapping[str, Sequence[float]]) -> str:
     ]
     return (
         '<details><summary>As a table</summary><div class="wide" tabindex="0"'
-        f' role="region" aria-label="{shown(chart.title)}, as a table"><table><thead>'
+        f' role="group" aria-label="{shown(chart.title)}, as a table"><table><thead>'
         f'<tr><th scope="col">from, UTC</th>{heads}</tr></thead><tbody>'
         f"{''.join(rows)}</tbody></table></div></details>"
     )

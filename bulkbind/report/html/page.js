@@ -121,7 +121,7 @@ class Explorer {
     const form = byId("filters");
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => this.refresh());
-    form.addEventListener("reset", () => setTimeout(() => this.refresh()));
+    byId("clear").addEventListener("click", () => this.clear());
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.grid.addEventListener("keydown", (event) => this.pressed(event));
     this.body.addEventListener("click", (event) => {
@@ -176,6 +176,12 @@ class Explorer {
     this.grid.setAttribute("aria-rowcount", String(many + 1));
     this.first = 0;
     this.resize();
+  }
+
+  clear(text = "") {
+    for (const field of byId("filters").elements) field.value = "";
+    byId("search").value = text;
+    this.refresh();
   }
 
   order() {
@@ -301,9 +307,7 @@ class Explorer {
   follow() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     if (!wanted.has("row") && !wanted.has("api")) return;
-    byId("filters").reset();
-    byId("search").value = wanted.get("api") ?? "";
-    this.refresh();
+    this.clear(wanted.get("api") ?? "");
     let place = this.view.length ? 0 : -1;
     if (wanted.has("row")) {
       const row = wanted.has("at") ? +wanted.get("at") : this.rows.lines.indexOf(+wanted.get("row"));

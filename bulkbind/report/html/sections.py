@@ -56,7 +56,8 @@ def reasons(totals: Totals) -> str:
         f"<p>... and {more:,} more kinds; report.csv has them all.</p>" if more else ""
     )
     heads = _heads("rows", "verdict", "code", "such as", "what to do")
-    return _wide("Errors by code", f"{heads}<tbody>{''.join(rows)}</tbody>") + rest
+    body = f"<tbody>{''.join(rows)}</tbody>"
+    return _wide("Errors by code", heads + body, css="codes") + rest
 
 
 def _reason(reason: Reason, rows: int, totals: Totals) -> str:
@@ -163,7 +164,7 @@ def _heads(*names: str) -> str:
 def _wide(name: str, table: str, *, css: str = "") -> str:
     """Return a table that scrolls sideways where there is no room."""
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{shown(name)}">'
+        f'<div class="wide" tabindex="0" role="group" aria-label="{shown(name)}">'
         f'<table class="{css}">{table}</table></div>'
     )
 
