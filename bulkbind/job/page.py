@@ -7,22 +7,26 @@ from bulkbind.job.folders import RunFacts
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Scope
 from bulkbind.report import About, History
+from bulkbind.report.choose import Only
 from bulkbind.settings import JobSettings
 
 
-def about_run(facts: RunFacts, ledger: SqliteLedger, history: History) -> About:
+def about_run(
+    facts: RunFacts, ledger: SqliteLedger, history: History, *, only: Only = ()
+) -> About:
     """Return what a page says of a run.
 
     Args:
         facts: The run's.
         ledger: The run's.
         history: Filled while the run's rows are judged.
+        only: Which rows the page has; empty: all of them.
     """
     settings = thaw(facts.meta["settings"])
     newest = len(facts.invocations)
     return About(
         title=facts.job,
-        facts=_facts(facts, settings),
+        facts=[*_facts(facts, settings), ("chosen by", _chosen(only))],
         folder=facts.folder.path,
         lanes=ledger.lanes(),
         stopped=[
@@ -32,6 +36,7 @@ def about_run(facts: RunFacts, ledger: SqliteLedger, history: History) -> About:
         ],
         history=history,
         ceiling_per_s=_ceiling(settings),
+        window_s=max((window_s for _, window_s in _rates(settings)), default=0.0),
     )
 
 
@@ -58,6 +63,13 @@ def _facts(facts: RunFacts, settings: JobSettings) -> list[tuple[str, str]]:
     ]
 
 
+def _chosen(only: Only) -> str:
+    if not only:
+        return ""
+    wanted = " ".join(f"{name}={','.join(values)}" for name, values in only)
+    return f"{wanted}; requests are those of the whole run"
+
+
 def _time(moment: float | None) -> str:
     if moment is None:
         return ""
@@ -66,7 +78,12 @@ def _time(moment: float | None) -> str:
 
 def _ceiling(settings: JobSettings) -> float:
     """Return what all accounts together may send in a second; 0: any number."""
-    rates = [one.rate or settings.rate for one in settings.accounts.values()]
+    rates = _rates(settings)
     if not all(limit for limit, _ in rates):
         return 0.0
     return sum(limit / window_s for limit, window_s in rates)
+
+
+def _rates(settings: JobSettings) -> list[tuple[int, float]]:
+    """Return requests and seconds of each account."""
+    return [one.rate or settings.rate for one in settings.accounts.values()]

@@ -367,7 +367,7 @@ def export_run(run: RunFolder, *, wish: Wish, out: Path | BinaryIO) -> Exported:
             layout=layout_of(facts),
             wish=wish,
             out=out,
-            about=about_run(facts, ledger, history),
+            about=about_run(facts, ledger, history, only=wish.only),
         )
     finally:
         ledger.close()

@@ -25,3 +25,5 @@ class About:
     """Filled while the rows are read."""
     ceiling_per_s: float = 0.0
     """Requests a second that the job allows, all accounts together; 0: any number."""
+    window_s: float = 0.0
+    """What the gateway counts over, seconds: within it requests may come at once."""

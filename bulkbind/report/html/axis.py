@@ -47,8 +47,13 @@ class Axis:
         return self.spans[-1][1]
 
 
-def axis_of(requests: Iterable[Sent]) -> Axis | None:
-    """Return the time that requests take up; None: there are none."""
+def axis_of(requests: Iterable[Sent], *, least_s: float = 0.0) -> Axis | None:
+    """Return the time that requests take up; None: there are none.
+
+    Args:
+        requests: In any order.
+        least_s: Length of a part at least.
+    """
     met: dict[int, tuple[float, float]] = {}
     for sent in requests:
         begin, end = met.get(sent.invocation, (sent.left, sent.answered))
@@ -58,8 +63,8 @@ def axis_of(requests: Iterable[Sent]) -> Axis | None:
     spans = _apart(sorted(met.values()))
     seconds = sum(end - begin for begin, end in spans)
     step_s = next(
-        (step for step in _STEPS if seconds <= step * _MOST_PARTS),
-        ceil(seconds / _MOST_PARTS / _DAY_S) * _DAY_S,
+        (step for step in _STEPS if seconds <= step * _MOST_PARTS and least_s <= step),
+        ceil(max(seconds / _MOST_PARTS, least_s) / _DAY_S) * _DAY_S,
     )
     return Axis(spans, step_s, max(1, ceil(seconds / step_s)))
 

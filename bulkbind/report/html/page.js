@@ -39,7 +39,7 @@ function columnsOf(rows) {
   });
   return [
     ...(files.length > 1 ? [coded("file", 130, rows.files, files)] : []),
-    { name: "line", width: 92, css: "n", text: (row) => String(rows.lines[row]), order: null },
+    { name: "line", width: 84, css: "n", text: (row) => String(rows.lines[row]), order: null },
     { name: "api_id", width: 282, css: "id", text: (row) => rows.id(row), order: () => rows.sortedById() },
     coded("target", 330, rows.targets, targetTexts),
     coded("verdict", 124, rows.verdicts, verdicts, "verdict"),

@@ -74,9 +74,10 @@ def _reason(reason: Reason, rows: int, totals: Totals) -> str:
 def times(about: About, finished: Finished) -> str:
     """Return requests and verdicts over time."""
     axis = axis_of(about.history)
-    if axis is None:
+    windows = axis_of(about.history, least_s=about.window_s)
+    if axis is None or windows is None:
         return _NO_TIMES
-    rate = rates(about.history, axis, ceiling_per_s=about.ceiling_per_s)
+    rate = rates(about.history, windows, ceiling_per_s=about.ceiling_per_s)
     return drawn(rate) + drawn(finished.chart(axis))
 
 
