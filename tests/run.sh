@@ -60,5 +60,7 @@ code=0
 "$work/venv/bin/bulkbind" run job.toml --rate 200/s || code=$?
 [ "$code" = 1 ] || { echo "expected exit 1 (planted failures), got $code"; exit 1; }
 "$work/venv/bin/python" check_report.py .bulkbind
+"$work/venv/bin/bulkbind" report latest -o page.html
+grep -q '</html>' page.html || { echo "the page is not whole"; exit 1; }
 
 step "all checks passed"

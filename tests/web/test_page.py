@@ -294,3 +294,11 @@ def test_on_paper_all_rows_found_are_there(page, rows):
     assert page.page.locator("#grid tbody tr").count() == len(failed(rows))
     assert not page.page.locator("#filters").is_visible()
     assert page.page.locator("#copy-ids").is_hidden()
+
+
+def test_on_paper_the_table_is_no_wider_than_the_paper(open_page):
+    one = open_page(size=(1030, 700)).page
+    one.emulate_media(media="print")
+    one.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+
+    assert one.evaluate("() => document.documentElement.scrollWidth") <= 1030

@@ -41,11 +41,11 @@ function columnsOf(rows) {
     ...(files.length > 1 ? [coded("file", 130, rows.files, files)] : []),
     { name: "line", width: 84, css: "n", text: (row) => String(rows.lines[row]), order: null },
     { name: "api_id", width: 282, css: "id", text: (row) => rows.id(row), order: () => rows.sortedById() },
-    coded("target", 330, rows.targets, targetTexts),
-    coded("verdict", 124, rows.verdicts, verdicts, "verdict"),
-    coded("code", 190, rows.codes, codes),
-    coded("replaced", 150, rows.replaced, replaced, "id"),
-    { name: "attempts", width: 92, css: "n", text: (row) => String(rows.attempts[row]),
+    coded("target", 300, rows.targets, targetTexts, "target"),
+    coded("verdict", 118, rows.verdicts, verdicts, "verdict"),
+    coded("code", 176, rows.codes, codes),
+    coded("replaced", 130, rows.replaced, replaced, "id"),
+    { name: "attempts", width: 88, css: "n", text: (row) => String(rows.attempts[row]),
       order: () => rows.sortedByNumber(rows.attempts) },
     ...carried.map((one, place) => coded(one.name, 150, rows.carried[place], one.values)),
   ];
@@ -133,7 +133,7 @@ class Explorer {
     byId("copy-link").addEventListener("click", () => copy(this.link(), "link copied"));
     window.addEventListener("resize", () => this.resize());
     window.addEventListener("hashchange", () => this.follow());
-    window.addEventListener("beforeprint", () => this.draw(0, Math.min(this.view.length, PRINTED)));
+    window.addEventListener("beforeprint", () => this.print());
     window.addEventListener("afterprint", () => this.resize());
   }
 
@@ -248,6 +248,12 @@ class Explorer {
     while (this.slots.length > many) this.slots.pop().remove();
     this.grid.removeAttribute("aria-activedescendant");
     this.slots.forEach((line, slot) => this.fill(line, first + slot));
+  }
+
+  print() {
+    const many = Math.min(this.view.length, PRINTED);
+    this.draw(0, many);
+    tell(many < this.view.length ? `the first ${many.toLocaleString("en")} are printed` : "");
   }
 
   fill(line, place) {

@@ -23,8 +23,8 @@ from bulkbind.report.totals import Totals
 _PACKS = "<!--packs-->"
 
 _FAILED_COLUMNS = (
-    *("line", "api_id", "instance_id", "plugin_id", "env_id"),
-    *("verdict", "code", "message"),
+    *("line", "api_id", "verdict", "code", "message"),
+    *("instance_id", "plugin_id", "env_id"),
 )
 
 
@@ -133,12 +133,12 @@ def _failed(block: Block) -> Iterator[list[str]]:
             yield [
                 str(block.pinned.lines[at]),
                 block.api_ids.texts[at],
-                shared.instance_id,
-                shared.plugin_id,
-                shared.env_id,
                 shared.verdict.value,
                 shared.error_code,
                 shared.error_msg,
+                shared.instance_id,
+                shared.plugin_id,
+                shared.env_id,
             ]
 
 
