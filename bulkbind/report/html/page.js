@@ -22,16 +22,16 @@ function made(tag, text = "", css = "") {
   return node;
 }
 
-function targetText(rows, number) {
-  const [account, instance, plugin, env, pluginName, envName] = rows.facts.targets[number];
-  const several = rows.facts.targets.some((one) => one[0] !== account);
-  return [pluginName || plugin, envName || env, instance, ...(several ? [account] : [])].join(" \u00b7 ");
+/* Each target as one text; its account only where there are several. */
+function targetTextsOf(targets) {
+  const several = new Set(targets.map((one) => one[0])).size > 1;
+  return targets.map(([account, instance, plugin, env, pluginName, envName]) =>
+    [pluginName || plugin, envName || env, instance, ...(several ? [account] : [])].join(" \u00b7 "));
 }
 
 /* What the table shows: name, width in pixels, a row's text, and its order. */
-function columnsOf(rows) {
-  const { files, verdicts, codes, replaced, targets, carried } = rows.facts;
-  const targetTexts = targets.map((_, number) => targetText(rows, number));
+function columnsOf(rows, targetTexts) {
+  const { files, verdicts, codes, replaced, carried } = rows.facts;
   const coded = (name, width, column, texts, css) => ({
     name, width, css,
     text: (row) => texts[column[row]],
@@ -54,9 +54,10 @@ function columnsOf(rows) {
 class Explorer {
   constructor(rows) {
     this.rows = rows;
-    this.columns = columnsOf(rows);
+    this.targets = targetTextsOf(rows.facts.targets);
+    this.columns = columnsOf(rows, this.targets);
     this.targetTexts = rows.facts.targets.map((one, number) =>
-      `${targetText(rows, number)} ${one.join(" ")}`.toLowerCase());
+      `${this.targets[number]} ${one.join(" ")}`.toLowerCase());
     this.orders = new Map();
     this.sort = { column: null, down: false };
     this.first = 0; // place in the view of the uppermost row shown
@@ -110,9 +111,9 @@ class Explorer {
     counts(codes, facts.codes.length).forEach((many, at) => {
       if (many) add("f-code", at, `${facts.codes[at] || "none"} (${many.toLocaleString("en")})`);
     });
-    for (let number = 0; number < Math.min(facts.targets.length, LISTED); number++) {
+    for (const text of this.targets.slice(0, LISTED)) {
       const option = made("option");
-      option.value = targetText(this.rows, number);
+      option.value = text;
       byId("targets").append(option);
     }
   }
