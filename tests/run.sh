@@ -16,6 +16,7 @@ command -v strace >/dev/null || missing="$missing strace"
 command -v zsh >/dev/null || missing="$missing zsh"
 command -v fish >/dev/null || missing="$missing fish"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v chromium >/dev/null || missing="$missing chromium"
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     # shellcheck disable=SC2086 # a list of packages
     apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing || true
@@ -41,6 +42,8 @@ step "unit and contract rings"
 
 step "engine and crash rings"
 "$py" -m pytest -q --cov --cov-append --cov-report= tests/engine tests/crash
+step "web ring"
+"$py" -m pytest -q --cov --cov-append --cov-report= tests/web
 "$py" -m coverage report --skip-covered --sort=cover
 
 step "the wheel, from an empty folder"
@@ -60,5 +63,7 @@ code=0
 "$work/venv/bin/bulkbind" run job.toml --rate 200/s || code=$?
 [ "$code" = 1 ] || { echo "expected exit 1 (planted failures), got $code"; exit 1; }
 "$work/venv/bin/python" check_report.py .bulkbind
+"$work/venv/bin/bulkbind" report latest -o page.html
+grep -q '</html>' page.html || { echo "the page is not whole"; exit 1; }
 
 step "all checks passed"

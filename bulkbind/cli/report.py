@@ -18,7 +18,7 @@ from bulkbind.report import Wish, describe
 
 @click.command("report")
 @options.run_name
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]))
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "html"]))
 @click.option(
     "--only",
     multiple=True,
@@ -51,6 +51,7 @@ def command(
     """Show what became of the rows of RUN; the newest one if none is named.
 
     With a format or a file: write chosen rows there, to standard output without -o.
+    html is one page that needs no network: totals, charts, and every row to search.
     A split needs -o, the folder for its files.
     """
     run = find_run(run_name, state_dir)
@@ -80,4 +81,5 @@ def command(
 
 
 def _by_name(output: Path | None) -> str:
-    return "jsonl" if output is not None and output.suffix == ".jsonl" else "csv"
+    ending = output.suffix.removeprefix(".") if output is not None else ""
+    return ending if ending in {"jsonl", "html"} else "csv"

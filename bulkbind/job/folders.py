@@ -18,6 +18,7 @@ from bulkbind.errors import LedgerFailed, StateError, UnknownRun
 from bulkbind.host import is_alive, private_folder
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Invocation, PlanTotals, RunState, SourceFile
+from bulkbind.report.files import sync_folder
 
 #: A folder of this name beside the job is STATE unless another is named.
 STATE_NAME = ".bulkbind"
@@ -361,15 +362,6 @@ def drafting(folder: Path) -> Iterator[None]:
             " room or see to the disk, then give the same command again"
         )
         raise StateError(message) from error
-
-
-def sync_folder(path: Path) -> None:
-    """Make a folder's entries durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def locate_state(

@@ -14,7 +14,8 @@ from pathlib import Path
 from bulkbind.errors import JobHeld, StateError
 from bulkbind.host import private_folder
 from bulkbind.job.facts import operator
-from bulkbind.job.folders import StateFolder, locate_state, sync_folder
+from bulkbind.job.folders import StateFolder, locate_state
+from bulkbind.report.files import sync_folder
 from bulkbind.wire import scrub
 
 FORMAT_VERSION = "1.0"

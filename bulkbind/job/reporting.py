@@ -19,6 +19,7 @@ from bulkbind.errors import (
 from bulkbind.host import is_alive
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts, RunFolder
+from bulkbind.job.page import about_run
 from bulkbind.ledger import SqliteLedger
 from bulkbind.manifest import read_pin, read_pinned
 from bulkbind.model import (
@@ -37,9 +38,11 @@ from bulkbind.model import (
 from bulkbind.report import (
     Block,
     Exported,
+    History,
     JudgedRow,
     Layout,
     Totals,
+    Watched,
     Wish,
     export,
     judged_blocks,
@@ -103,10 +106,12 @@ def judge_run(facts: RunFacts, ledger: SqliteLedger) -> Iterator[JudgedRow]:
     )
 
 
-def judge_blocks(facts: RunFacts, ledger: SqliteLedger) -> Iterator[Block]:
+def judge_blocks(
+    facts: RunFacts, ledger: SqliteLedger, history: History
+) -> Iterator[Block]:
     """Yield every row of a run with its verdict, in columns: made for millions.
 
-    The pinned copy is summed while it is read.
+    The pinned copy is summed while it is read; ``history`` is told of every request.
 
     Raises:
         LedgerDamaged: The ledger is not whole, or the pinned copy is not what was
@@ -117,7 +122,7 @@ def judge_blocks(facts: RunFacts, ledger: SqliteLedger) -> Iterator[Block]:
     try:
         yield from judged_blocks(
             read_pinned(facts.folder.pin, sha256=facts.meta["pin_sha256"]),
-            source=LedgerSource(ledger, len(facts.invocations)),
+            source=Watched(LedgerSource(ledger, len(facts.invocations)), history),
             expected_rows=facts.totals.rows,
             carried=len(facts.texts("carried")),
             folder=facts.folder.path,
@@ -164,11 +169,13 @@ def write_run_reports(run: RunFolder) -> Reported:
     ledger = SqliteLedger.read(run.ledger)
     try:
         settings = thaw(facts.meta["settings"])
+        history = History()
         written = write_reports(
             run.path,
-            blocks=judge_blocks(facts, ledger),
+            blocks=judge_blocks(facts, ledger, history),
             layout=layout_of(facts),
             formats=_formats(facts, settings),
+            about=about_run(facts, ledger, history),
         )
         summary = _summary(facts, ledger, written.totals)
     finally:
@@ -357,7 +364,13 @@ def export_run(run: RunFolder, *, wish: Wish, out: Path | BinaryIO) -> Exported:
     facts = run.facts()
     ledger = SqliteLedger.read(run.ledger)
     try:
-        judged = judge_blocks(facts, ledger)
-        return export(judged, layout=layout_of(facts), wish=wish, out=out)
+        history = History()
+        return export(
+            judge_blocks(facts, ledger, history),
+            layout=layout_of(facts),
+            wish=wish,
+            out=out,
+            about=about_run(facts, ledger, history, only=wish.only),
+        )
     finally:
         ledger.close()

@@ -9,6 +9,7 @@ terminal.
 from bulkbind.report.block import Block
 from bulkbind.report.cells import Layout
 from bulkbind.report.export import Exported, Wish, export
+from bulkbind.report.html import About, History, Watched
 from bulkbind.report.judged import JudgedRow, Source
 from bulkbind.report.merge import judged_rows
 from bulkbind.report.ordering import judged_blocks
@@ -17,12 +18,15 @@ from bulkbind.report.totals import Totals
 from bulkbind.report.write import Written, write_reports, write_summary
 
 __all__ = [
+    "About",
     "Block",
     "Exported",
+    "History",
     "JudgedRow",
     "Layout",
     "Source",
     "Totals",
+    "Watched",
     "Wish",
     "Written",
     "describe",

@@ -1,24 +1,29 @@
 """One format of a finished run, for somebody: chosen rows, one file or many."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkbind.errors import SettingsError
+from bulkbind.errors import SettingsError, StateError
 from bulkbind.report.block import Block, blocks
 from bulkbind.report.cells import Layout
 from bulkbind.report.choose import Only, cell_reader, chosen
-from bulkbind.report.files import drafts, encoded, publish, write_all
+from bulkbind.report.files import drafts, encoded, publish, unwritable, write_all
+from bulkbind.report.forms import new_form
+from bulkbind.report.html import About
 from bulkbind.report.judged import JudgedRow
 from bulkbind.report.split import Split
-from bulkbind.report.table import CsvForm, Form, JsonlForm
+from bulkbind.report.table import Form
+from bulkbind.report.totals import Tally
 
 #: What Excel needs at a file's start to read it as UTF-8.
 _BYTE_ORDER_MARK = "\ufeff"
 
-_FORMS: dict[str, type[CsvForm | JsonlForm]] = {"csv": CsvForm, "jsonl": JsonlForm}
+#: Formats that somebody may ask for.
+_FORMATS = ("csv", "jsonl", "html")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +31,7 @@ class Wish:
     """What somebody wants of a run's report."""
 
     format: str = "csv"
-    """``csv`` or ``jsonl``"""
+    """``csv``, ``jsonl`` or ``html``"""
     only: Only = ()
     """Empty: every row."""
     split_by: str = ""
@@ -45,7 +50,12 @@ class Exported:
 
 
 def export(
-    judged: Iterable[Block], *, layout: Layout, wish: Wish, out: Path | BinaryIO
+    judged: Iterable[Block],
+    *,
+    layout: Layout,
+    wish: Wish,
+    out: Path | BinaryIO,
+    about: About | None = None,
 ) -> Exported:
     """Write the rows that are wanted.
 
@@ -56,40 +66,62 @@ def export(
         wish: Which rows, and how.
         out: A file; the folder for the files of a split; or a binary stream, which
             has got its text before the rows are proved.
+        about: The run as a whole; ``html`` needs it.
 
     Raises:
         SettingsError: The wish cannot be met; nothing was written.
         ReportWrong: The rows do not add up; no file was written.
         StateError: The files cannot be written.
     """
-    form, header = _form(wish, layout)
+    _check(wish)
     some = _wanted(judged, layout=layout, wish=wish)
-    if wish.split_by:
-        return _export_split(
-            some, layout=layout, wish=wish, form=form, header=header, out=out
-        )
-    parts = ((len(block), form.lines(block)) for block in some)
-    if not isinstance(out, Path):
-        return _export_stream(parts, header=header, out=out)
-    with drafts([out]) as opened:
-        opened[0].add(header)
-        count = 0
-        for size, text in parts:
-            opened[0].add(text)
-            count += size
-        publish(opened)
-    return Exported(count, (out,))
+    with closing(_new_form(wish, layout, about)) as form:
+        header = (_BYTE_ORDER_MARK if wish.excel else "") + form.header
+        if wish.split_by:
+            return _export_split(
+                some, layout=layout, wish=wish, form=form, header=header, out=out
+            )
+        parts = _parts(some, form=form, layout=layout)
+        if not isinstance(out, Path):
+            return _export_stream(parts, header=header, out=out)
+        with drafts([out]) as opened:
+            opened[0].add(header)
+            count = 0
+            for size, text in parts:
+                opened[0].add(text)
+                count += size
+            publish(opened)
+        return Exported(count, (out,))
 
 
-def _form(wish: Wish, layout: Layout) -> tuple[Form, str]:
-    """Return the form, and what a file begins with."""
-    if wish.format not in _FORMS:
-        problem = f"--format: {wish.format!r} is none of {', '.join(_FORMS)}"
+def _check(wish: Wish) -> None:
+    if wish.format not in _FORMATS:
+        problem = f"--format: {wish.format!r} is none of {', '.join(_FORMATS)}"
         raise SettingsError([problem])
     if wish.excel and wish.format != "csv":
         raise SettingsError(["--excel: only with --format csv"])
-    form: Form = _FORMS[wish.format](layout)
-    return form, (_BYTE_ORDER_MARK if wish.excel else "") + form.header
+    if wish.split_by and wish.format == "html":
+        raise SettingsError(["--split-by: not with --format html; choose with --only"])
+
+
+def _new_form(wish: Wish, layout: Layout, about: About | None) -> Form:
+    try:
+        return new_form(wish.format, layout=layout, about=about)
+    except OSError as failure:
+        folder = about.folder if about else Path()
+        raise StateError(unwritable([folder / "report"], failure)) from failure
+
+
+def _parts(
+    some: Iterable[Block], *, form: Form, layout: Layout
+) -> Iterator[tuple[int, str]]:
+    """Yield text, and how many rows came with it."""
+    tally = Tally(layout.advise)
+    for block in some:
+        tally.count(block)
+        yield len(block), form.lines(block)
+    for text in form.end(tally.totals()):
+        yield 0, text
 
 
 def _wanted(judged: Iterable[Block], *, layout: Layout, wish: Wish) -> Iterable[Block]:

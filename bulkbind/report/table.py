@@ -20,6 +20,7 @@ from bulkbind.report.cells import (
     report_cells,
 )
 from bulkbind.report.judged import JudgedRow, Shared
+from bulkbind.report.totals import Totals
 
 #: The verdicts of rows that are worth another run.
 FAILED_VERDICTS = frozenset(
@@ -40,8 +41,27 @@ class Form(Protocol):
         """Write some rows, each with its line end."""
         ...
 
+    def end(self, totals: Totals) -> Iterable[str]:
+        """Write what stands behind the last row, in pieces."""
+        ...
 
-class CsvForm:
+    def close(self) -> None:
+        """Give back what was held; nothing can be written any more."""
+        ...
+
+
+class LineForm:
+    """A form that is nothing but lines."""
+
+    def end(self, totals: Totals) -> Iterable[str]:  # noqa: ARG002 - see Form
+        """Write nothing."""
+        return ()
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+class CsvForm(LineForm):
     """``report.csv``: RFC 4180, safe in a spreadsheet."""
 
     def __init__(self, layout: Layout) -> None:
@@ -86,7 +106,7 @@ class CsvForm:
         return _keep(judged.shared, form="csv", texts=texts)
 
 
-class JsonlForm:
+class JsonlForm(LineForm):
     """``report.jsonl``: exact and canonical; the same facts are the same bytes."""
 
     header = ""
@@ -138,7 +158,7 @@ class JsonlForm:
         return _keep(judged.shared, form="jsonl", texts=texts)
 
 
-class FailedForm:
+class FailedForm(LineForm):
     """``failed.csv``: runs as a manifest once the causes are put right.
 
     Of the rows it is given it writes those of :data:`FAILED_VERDICTS`.

@@ -1,6 +1,7 @@
 """One pass over the judged rows writes all the run's reports."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +17,9 @@ from bulkbind.report.files import (
     write_file,
     write_sums,
 )
-from bulkbind.report.table import CsvForm, FailedForm, JsonlForm
+from bulkbind.report.forms import REPORT_NAMES, new_form
+from bulkbind.report.html import About
 from bulkbind.report.totals import Tally, Totals
-
-#: File name of each format.
-REPORT_NAMES = {"csv": "report.csv", "jsonl": "report.jsonl", "failed": "failed.csv"}
 
 #: File name of the summary.
 SUMMARY_NAME = "summary.json"
@@ -42,7 +41,8 @@ def write_reports(
     *,
     blocks: Iterable[Block],
     layout: Layout,
-    formats: Sequence[str] = tuple(REPORT_NAMES),
+    formats: Sequence[str] = ("csv", "jsonl", "failed"),
+    about: About | None = None,
 ) -> Written:
     """Write the run's reports, all of them or none.
 
@@ -54,7 +54,8 @@ def write_reports(
         folder: The run's folder; it exists.
         blocks: As :func:`bulkbind.report.ordering.judged_blocks` yields them.
         layout: File names, carried columns, advice.
-        formats: Of ``csv``, ``jsonl``, ``failed``.
+        formats: Of ``csv``, ``jsonl``, ``html``, ``failed``.
+        about: The run as a whole; ``html`` needs it.
 
     Returns:
         The totals, and which files there are now.
@@ -64,10 +65,12 @@ def write_reports(
         StateError: The files cannot be written.
     """
     sweep(folder)
-    forms = [_FORMS[name](layout) for name in formats]
     tally = Tally(layout.advise)
     paths = [folder / REPORT_NAMES[name] for name in formats]
-    with drafts(paths) as opened:
+    with drafts(paths) as opened, ExitStack() as stack:
+        forms = [new_form(name, layout=layout, about=about) for name in formats]
+        for form in forms:
+            stack.callback(form.close)
         pens = list(zip(forms, opened, strict=True))
         for form, draft in pens:
             draft.add(form.header)
@@ -75,16 +78,12 @@ def write_reports(
             tally.count(block)
             for form, draft in pens:
                 draft.add(form.lines(block))
+        for form, draft in pens:
+            for text in form.end(tally.totals()):
+                draft.add(text)
         sums = publish(opened)
     write_sums(folder, sums)
     return Written(tally.totals(), tuple(paths), sums)
-
-
-_FORMS: dict[str, type[CsvForm | JsonlForm | FailedForm]] = {
-    "csv": CsvForm,
-    "jsonl": JsonlForm,
-    "failed": FailedForm,
-}
 
 
 def write_summary(folder: Path, summary: Summary) -> Path:

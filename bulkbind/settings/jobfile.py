@@ -185,7 +185,7 @@ Columns = Annotated[dict[str, str], AfterValidator(_check_columns)]
 Identifier = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{0,64}$")]
 Address = Annotated[str, AfterValidator(_check_address)]
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Format = Literal["csv", "jsonl"]
+Format = Literal["csv", "jsonl", "html"]
 
 
 class _Section(BaseModel):

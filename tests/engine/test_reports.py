@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -106,6 +107,40 @@ def test_report_as_jsonl_goes_where_it_is_told(bulkbind, folder, finished):
     assert said.code == 0
     rows = read_jsonl(folder / "all.jsonl")
     assert Counter(row["verdict"] for row in rows) == {"bound": 56, "failed": 4}
+
+
+def test_report_as_a_page_goes_where_it_is_told(bulkbind, folder, finished):
+    said = bulkbind("report", "latest", "--only", "verdict=failed", "-o", "failed.html")
+
+    page = (folder / "failed.html").read_text("utf-8")
+    assert said.code == 0
+    assert page.startswith("<!doctype html>")
+    assert "<b>4</b> rows" in page
+    assert "chosen by verdict=failed" in " ".join(re.sub("<.*?>", " ", page).split())
+
+
+def test_report_as_a_page_goes_to_standard_output(bulkbind, finished):
+    said = bulkbind("report", "latest", "--format", "html")
+
+    assert said.code == 0
+    assert said.out.rstrip().endswith("</html>")
+    assert "<b>60</b> rows" in said.out
+
+
+def test_report_formats_of_the_job_are_written_with_the_run(
+    bulkbind, folder, state, serve, remote
+):
+    rows = bindings(5)
+    write_manifest(folder / "apis.csv", rows)
+    write_job(folder / "job.toml", '[report]\nformats = ["html"]\ndir = "out"\n')
+    with serve(rows) as served:
+        assert bulkbind("run", "job.toml", *remote(served)).code == 0
+
+    run = latest(state)
+    assert not (run / "report.csv").exists()
+    published = folder / "out" / "latest" / "report.html"
+    assert published.read_bytes() == (run / "report.html").read_bytes()
+    assert "report.html" in (run / "SHA256SUMS").read_text()
 
 
 def test_report_writes_lost_reports_again(bulkbind, state, finished):

@@ -62,7 +62,7 @@ def test_jsonl_has_one_object_per_row():
 
 
 def test_an_unknown_format_is_refused():
-    with pytest.raises(SettingsError, match="'xlsx' is none of csv, jsonl"):
+    with pytest.raises(SettingsError, match="'xlsx' is none of csv, jsonl, html"):
         streamed(format="xlsx")
 
 

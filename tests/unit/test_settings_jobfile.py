@@ -59,7 +59,7 @@ def test_all_faults_are_reported_together_with_their_paths():
         ({"plan": {"fill_blank": "maybe"}}, "valid boolean"),
         ({"plan": []}, "valid dictionary"),
         ({"action": "delete"}, "'bind'"),
-        ({"report": {"formats": ["xml"]}}, "'csv' or 'jsonl' (given: 'xml')"),
+        ({"report": {"formats": ["xml"]}}, "'csv', 'jsonl' or 'html' (given: 'xml')"),
         ({"report": {"formats": []}}, "at least 1 item"),
         ({"sandbox": {"missing": -1}}, "greater than or equal to 0"),
         ({"sandbox": {"errors": True}}, "a number is wanted"),
