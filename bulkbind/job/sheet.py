@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bulkbind.errors import StateError
-from bulkbind.job.folders import sync_folder
-from bulkbind.report.files import sweep
+from bulkbind.report.files import sweep, sync_folder
 
 
 def format_of(path: Path) -> str:
