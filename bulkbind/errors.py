@@ -192,6 +192,10 @@ class LedgerFailed(StateError):
     """The ledger cannot be written: the disk is full or failing."""
 
 
+class LedgerUnreachable(LedgerFailed):
+    """The database that a ledger is in does not answer."""
+
+
 class RunInterrupted(StateError):
     """A run broke off after it had begun to send; it can be resumed (exit code 3).
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bulkbind.errors import StateError
 from bulkbind.ledger import Ledger, SqliteLedger
+from bulkbind.ledger.postgres import PostgresLedger
 from bulkbind.model import (
     Action,
     Aside,
@@ -34,6 +35,7 @@ from bulkbind.model import (
     Verdict,
     Why,
 )
+from tests.postgres import PostgresServer
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,27 @@ def sqlite_store(folder: Path) -> Store:
     )
 
 
-STORES = {"sqlite": sqlite_store}
+def postgres_store(folder: Path, server: PostgresServer) -> Store:
+    url, name = server.url(), str(folder)
+    return Store(
+        create=lambda: PostgresLedger.create(url, name, tool="bulkbind test"),
+        open=lambda: PostgresLedger.open(url, name),
+        read=lambda: PostgresLedger.read(url, name),
+    )
+
+
+STORES = ("sqlite", "postgres")
+
+
+def store_of(kind: str, folder: Path, server: PostgresServer) -> Store:
+    if kind == "sqlite":
+        return sqlite_store(folder)
+    return postgres_store(folder, server)
 
 
 @pytest.fixture(params=STORES)
-def store(request, tmp_path) -> Store:
-    make: Callable[[Path], Store] = STORES[request.param]
-    return make(tmp_path)
+def store(request, tmp_path, postgres) -> Store:
+    return store_of(request.param, tmp_path, postgres)
 
 
 @pytest.fixture
@@ -325,7 +341,7 @@ texts = st.text(max_size=20)
 
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_any_record_comes_back_as_it_was(tmp_path_factory, data):
+def test_any_record_comes_back_as_it_was(tmp_path_factory, postgres, data):
     span = data.draw(
         st.lists(st.integers(0, 499), min_size=1, max_size=30, unique=True).map(sorted)
     )
@@ -346,8 +362,9 @@ def test_any_record_comes_back_as_it_was(tmp_path_factory, data):
         plugin_name=data.draw(texts),
         env_name=data.draw(texts),
     )
-    for make in STORES.values():
-        ledger = make(tmp_path_factory.mktemp("store")).create()
+    for kind in STORES:
+        folder = tmp_path_factory.mktemp("store")
+        ledger = store_of(kind, folder, postgres).create()
         with transaction(ledger):
             ledger.put_batches([batch(1)])
             ledger.put_record(record)

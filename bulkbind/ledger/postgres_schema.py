@@ -1,0 +1,212 @@
+"""The tables of the PostgreSQL ledger, version by version, and every statement.
+
+They mean what those of ``schema`` mean, for many runs in one database: every row says
+first whose ``run`` it is. Seals and checksums are the same numbers that the SQLite
+ledger keeps, so that a plan is copied here as it stands. Texts that came from outside
+are bytes here: PostgreSQL takes no NUL in a text.
+"""
+
+# ruff: noqa: S608 - every part of these statements stands in this file
+
+#: Written into every database; one of a newer bulkbind is refused.
+VERSION = 1
+
+#: "blkb": the first key of our advisory locks.
+LOCKS = 0x626C6B62
+
+#: What brings a database from one version to the next; the first makes everything.
+MIGRATIONS = (
+    """
+CREATE TABLE bulkbind.version (number integer NOT NULL, written_by text NOT NULL);
+CREATE TABLE bulkbind.run (
+    no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text NOT NULL UNIQUE,
+    batches bigint NOT NULL DEFAULT 0);
+CREATE TABLE bulkbind.pin (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, no integer NOT NULL,
+    body bytea NOT NULL, PRIMARY KEY (run, no));
+CREATE TABLE bulkbind.meta (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, name text NOT NULL,
+    value bytea NOT NULL, seal bigint NOT NULL, PRIMARY KEY (run, name));
+CREATE TABLE bulkbind.lane (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, no bigint NOT NULL,
+    account text NOT NULL, gateway text NOT NULL, seal bigint NOT NULL,
+    PRIMARY KEY (run, no));
+CREATE TABLE bulkbind.target (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, no bigint NOT NULL,
+    account text NOT NULL, project_id text NOT NULL, instance_id text NOT NULL,
+    plugin_id text NOT NULL, env_id text NOT NULL, lane bigint NOT NULL,
+    plugin_type text NOT NULL, seal bigint NOT NULL, PRIMARY KEY (run, no));
+CREATE TABLE bulkbind.batch (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, id bigint NOT NULL,
+    target bigint NOT NULL, lane bigint NOT NULL, action text NOT NULL,
+    body bytea NOT NULL, crc bigint NOT NULL, PRIMARY KEY (run, id));
+CREATE INDEX batch_target ON bulkbind.batch (run, target, id);
+CREATE TABLE bulkbind.work (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, batch bigint NOT NULL,
+    lane bigint NOT NULL, target bigint NOT NULL, size bigint NOT NULL,
+    state bigint NOT NULL, done bigint NOT NULL, unchanged bigint NOT NULL,
+    kept bigint NOT NULL, failed bigint NOT NULL, poisoned bigint NOT NULL,
+    seal bigint NOT NULL, PRIMARY KEY (run, batch));
+CREATE INDEX work_open ON bulkbind.work (run, lane, batch) WHERE state < 2;
+CREATE INDEX work_poisoned ON bulkbind.work (run, lane, batch) WHERE poisoned > 0;
+CREATE TABLE bulkbind.aside (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, "row" bigint NOT NULL,
+    verdict text NOT NULL, text bytea NOT NULL, seal bigint NOT NULL,
+    PRIMARY KEY (run, "row"));
+CREATE TABLE bulkbind.record (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, batch bigint NOT NULL,
+    kind text NOT NULL, why text NOT NULL, body bytea NOT NULL, crc bigint NOT NULL,
+    PRIMARY KEY (run, id));
+CREATE INDEX record_batch ON bulkbind.record (run, batch, id);
+CREATE TABLE bulkbind.stop (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, scope text NOT NULL,
+    key text NOT NULL, lifted bigint NOT NULL, body bytea NOT NULL, crc bigint NOT NULL,
+    seal bigint NOT NULL, PRIMARY KEY (run, id));
+CREATE TABLE bulkbind.invocation (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, no bigint NOT NULL,
+    command text NOT NULL, operator text NOT NULL, pid bigint NOT NULL,
+    started_at double precision NOT NULL, ended_at double precision,
+    state text NOT NULL, stopped_by text NOT NULL, reads bigint NOT NULL,
+    seal bigint NOT NULL, PRIMARY KEY (run, no));
+""",
+)
+
+HAS_SCHEMA = "SELECT to_regclass('bulkbind.version') IS NOT NULL"
+GET_VERSION = "SELECT number, written_by FROM bulkbind.version"
+SET_VERSION = (
+    "WITH gone AS (DELETE FROM bulkbind.version)"
+    " INSERT INTO bulkbind.version VALUES (%s, %s)"
+)
+LOCK_SCHEMA = f"SELECT pg_advisory_xact_lock({LOCKS}, 0)"
+LOCK_RUN = f"SELECT pg_try_advisory_lock({LOCKS}, %s::integer)"
+
+#: In one round trip: a transaction, and the number by which it is known later.
+BEGIN = "BEGIN; SELECT pg_current_xact_id()::text"
+GET_OUTCOME = "SELECT pg_xact_status(%s::xid8)"
+
+#: The columns of each table, as they are copied from a SQLite ledger; its ``id`` only
+#: says in which order, and is given anew.
+COPIED = {
+    "meta": ("name", "value", "seal"),
+    "lane": ("no", "account", "gateway", "seal"),
+    "target": (
+        *("no", "account", "project_id", "instance_id", "plugin_id", "env_id"),
+        *("lane", "plugin_type", "seal"),
+    ),
+    "batch": ("id", "target", "lane", "action", "body", "crc"),
+    "work": (
+        *("batch", "lane", "target", "size", "state"),
+        *("done", "unchanged", "kept", "failed", "poisoned", "seal"),
+    ),
+    "aside": ("row", "verdict", "text", "seal"),
+    "record": ("batch", "kind", "why", "body", "crc"),
+    "stop": ("scope", "key", "lifted", "body", "crc", "seal"),
+    "invocation": (
+        *("no", "command", "operator", "pid", "started_at", "ended_at", "state"),
+        *("stopped_by", "reads", "seal"),
+    ),
+}
+
+#: Texts that are kept as bytes.
+AS_BYTES = {("meta", "value"), ("aside", "text")}
+
+
+def names_of(table: str) -> str:
+    """Return a table's columns for a statement; one is also a word of SQL."""
+    return ", ".join(f'"{name}"' for name in COPIED[table])
+
+
+def _put(table: str) -> str:
+    places = ", ".join(["%s"] * (len(COPIED[table]) + 1))
+    return f"INSERT INTO bulkbind.{table} (run, {names_of(table)}) VALUES ({places})"
+
+
+def _get(table: str, where: str) -> str:
+    return f"SELECT {names_of(table)} FROM bulkbind.{table} WHERE run = %s {where}"
+
+
+PUT_RUN = "INSERT INTO bulkbind.run (id) VALUES (%s) RETURNING no"
+GET_RUN = "SELECT no FROM bulkbind.run WHERE id = %s"
+COUNT_BATCHES = "UPDATE bulkbind.run SET batches = batches + %s WHERE no = %s"
+
+PUT_META = (
+    f"{_put('meta')} ON CONFLICT (run, name)"
+    " DO UPDATE SET value = excluded.value, seal = excluded.seal"
+)
+PUT_LANE, PUT_TARGET, PUT_BATCH = _put("lane"), _put("target"), _put("batch")
+PUT_WORK, PUT_ASIDE, PUT_RECORD = _put("work"), _put("aside"), _put("record")
+PUT_STOP, PUT_INVOCATION = _put("stop"), _put("invocation")
+PUT_PIN = "INSERT INTO bulkbind.pin (run, no, body) VALUES (%s, %s, %s)"
+
+GET_META = _get("meta", "")
+GET_LANES = _get("lane", "ORDER BY no")
+GET_TARGETS = _get("target", "ORDER BY no")
+GET_LAST_TARGET = "SELECT MAX(target) FROM bulkbind.batch WHERE run = %s"
+GET_ASIDES = _get("aside", 'AND "row" > %s ORDER BY "row" LIMIT 5000')
+GET_BATCHES = _get("batch", "AND target = %s AND id > %s ORDER BY id LIMIT 64")
+GET_OPEN = (
+    "SELECT b.id, b.target, b.lane, b.action, b.body, b.crc, w.batch, w.lane, w.target,"
+    " w.size, w.state, w.done, w.unchanged, w.kept, w.failed, w.poisoned, w.seal"
+    " FROM bulkbind.work w JOIN bulkbind.batch b ON b.run = w.run AND b.id = w.batch"
+    " WHERE w.run = %s AND w.lane = %s AND w.state < 2 AND w.batch > %s"
+    " ORDER BY w.batch LIMIT %s"
+)
+GET_RECORDS = _get("record", "AND batch = ANY(%s) ORDER BY id")
+GET_LAST_RECORD = _get("record", "AND kind <> 'check' ORDER BY id DESC LIMIT 1")
+GET_OPEN_LANES = (
+    "SELECT DISTINCT lane FROM bulkbind.work WHERE run = %s AND state < 2 ORDER BY lane"
+)
+GET_POISONED = (
+    "SELECT batch FROM bulkbind.work WHERE run = %s AND lane = %s AND poisoned > 0"
+    " ORDER BY batch LIMIT %s"
+)
+GET_ACTIONS = "SELECT id, action FROM bulkbind.batch WHERE run = %s AND id = ANY(%s)"
+GET_WORK = _get("work", "AND batch > %s ORDER BY batch LIMIT 5000")
+GET_WORK_OF = _get("work", "AND batch = %s")
+GET_WORK_FRESH = _get("work", "AND target = %s AND state = 0")
+GET_WORK_FAILED = _get("work", "AND failed > 0")
+GET_WORK_ALL = _get("work", "")
+SET_WORK = (
+    "UPDATE bulkbind.work SET state = %s, done = %s, unchanged = %s, kept = %s,"
+    " failed = %s, poisoned = %s, seal = %s WHERE run = %s AND batch = %s"
+)
+GET_WHY = (
+    "SELECT why, COUNT(*) FROM bulkbind.record WHERE run = %s AND kind = 'intent'"
+    " GROUP BY why"
+)
+GET_ASIDE_COUNTS = (
+    "SELECT verdict, COUNT(*) FROM bulkbind.aside WHERE run = %s GROUP BY verdict"
+)
+GET_STOPS = _get("stop", "ORDER BY id")
+LIFT_STOP = (
+    "UPDATE bulkbind.stop SET lifted = 1, seal = %s WHERE run = %s AND scope = %s"
+    " AND key = %s AND crc = %s"
+)
+DROP_READINGS = "DELETE FROM bulkbind.record WHERE run = %s AND kind = 'reading'"
+
+NEXT_INVOCATION = (
+    "SELECT COALESCE(MAX(no), 0) + 1 FROM bulkbind.invocation WHERE run = %s"
+)
+GET_INVOCATIONS = _get("invocation", "ORDER BY no")
+GET_INVOCATION = _get("invocation", "AND no = %s")
+SET_INVOCATION = (
+    "UPDATE bulkbind.invocation SET ended_at = %s, state = %s, stopped_by = %s,"
+    " reads = %s, seal = %s WHERE run = %s AND no = %s"
+)
+GET_READS = (
+    "SELECT COALESCE(SUM(reads), 0)::bigint FROM bulkbind.invocation WHERE run = %s"
+)
+GET_PIN = "SELECT body FROM bulkbind.pin WHERE run = %s AND no = %s"
+
+#: Records of no batch, batches without their work, and batches that are gone.
+GET_STRAY = (
+    "SELECT batch FROM bulkbind.record r WHERE run = %s AND NOT EXISTS"
+    " (SELECT FROM bulkbind.batch b WHERE b.run = r.run AND b.id = r.batch) LIMIT 1"
+)
+GET_GONE = (
+    "SELECT batches - (SELECT COUNT(*) FROM bulkbind.batch b JOIN bulkbind.work w"
+    " ON w.run = b.run AND w.batch = b.id WHERE b.run = r.no)"
+    " FROM bulkbind.run r WHERE no = %s"
+)

