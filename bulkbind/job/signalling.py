@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bulkbind.errors import BulkbindError, JobBusy, SettingsError, exit_code_of
+from bulkbind.errors import (
+    BulkbindError,
+    JobBusy,
+    OutsideWindow,
+    SettingsError,
+    exit_code_of,
+)
 from bulkbind.host import private_folder
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings
@@ -55,7 +61,8 @@ async def telling(
 ) -> Outcome:
     """Carry out some work on a job, and tell how it ended.
 
-    That another process holds the job is no news: that one will tell.
+    That another process holds the job is no news: that one will tell. Neither is a tick
+    of the clock outside the job's window; whoever waits for a ping hears that all is well.
 
     Raises:
         SettingsError: A variable that shall hold an address does not; nothing was done.
@@ -68,6 +75,10 @@ async def telling(
     try:
         outcome = await work()
     except JobBusy:
+        raise
+    except OutsideWindow as error:
+        for problem in untold + await signals.idle(str(error)):
+            error.add_note(problem)
         raise
     except BulkbindError as error:
         news = _refused(settings, error, at=around.now())

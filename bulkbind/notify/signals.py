@@ -72,6 +72,20 @@ class Signals:
         url = f"{self._to.ping.rstrip('/')}/start"
         return await _all([partial(self._post, "ping", url, b"", _TEXT, waits=())])
 
+    async def idle(self, why: str) -> list[str]:
+        """Ping that all is well though nothing was to be done now.
+
+        Args:
+            why: For the one who looks it up.
+
+        Returns:
+            What went wrong, in a sentence each.
+        """
+        if not self._to.ping:
+            return []
+        url = f"{self._to.ping.rstrip('/')}/0"
+        return await _all([partial(self._post, "ping", url, why.encode(), _TEXT)])
+
     async def end(self, news: News, *, is_due: bool, last_success: float) -> list[str]:
         """Tell everybody how it ended.
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -195,3 +196,18 @@ def test_a_report_folder_that_cannot_be_written_is_news(
         assert served.bound == {row.bound for row in rows}
     assert said.code == json.loads(ears.heard[0].body)["exit_code"] == 3
     assert "cannot be put into" in json.loads(ears.heard[0].body)["error"]
+
+
+def test_a_tick_outside_the_window_is_no_news_but_a_ping(
+    bulkbind, rows, serve, remote, job, ears
+):
+    path = job(webhook="env:OPS_URL", ping="env:OPS_URL", on="always")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    window = f"{yesterday:%a} 00:00-23:59 UTC"
+    path.write_text(path.read_text() + f'[stop]\nwindow = "{window}"\n')
+    with serve(rows) as served:
+        said = bulkbind("run", path, *remote(served))
+
+        assert not served.requests
+    assert said.code == 3
+    assert [one.path.rpartition("/")[2] for one in ears.heard] == ["start", "0"]
