@@ -33,6 +33,7 @@ def contents(folder):
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.iterdir()
+        if path.is_file()
     }
 
 
