@@ -11,6 +11,7 @@ from functools import partial
 
 from bulkbind.auth import Credential
 from bulkbind.errors import RunInterrupted, StateError
+from bulkbind.job.canary import canaries_of
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.events import EventLog, Observers
@@ -221,6 +222,9 @@ def engine_of(  # noqa: PLR0913 - a run is put together from all of these
         ),
         pictures=_pictures(errand, connections, lanes, halt, around, count),
         leave=_leave(errand, ledger),
+        canaries=canaries_of(
+            errand.settings, ledger.meta(), run_id=errand.run.id, around=around
+        ),
         halt=halt,
         invocation=invocation,
         now=around.now,

@@ -79,6 +79,34 @@ class GatewayLocks(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryStep:
+    """A step of a target's canary, all of whose rows have an answer."""
+
+    target: Target
+    number: int
+    """From 1."""
+    of: int
+    """Steps of the target."""
+    action: Action
+    api_ids: tuple[str, ...]
+    failed: int
+    """Rows that were refused."""
+
+
+class CanaryCheck(Protocol):
+    """Judges a step of a canary, from outside of the run."""
+
+    @property
+    def timeout_s(self) -> float:
+        """How long it may take, in seconds."""
+        ...
+
+    async def ask(self, step: CanaryStep) -> str:
+        """Return why the target must not go on; empty: it may."""
+        ...
+
+
 class Recorder(Protocol):
     """The ledger; when a call returns, its effect is durable."""
 
@@ -86,6 +114,14 @@ class Recorder(Protocol):
         self, lane: int, *, after: int, limit: int
     ) -> list[tuple[Batch, list[Record]]]:
         """Return the lane's next unsettled batches, with their records."""
+        ...
+
+    async def batch_of(self, target: int, batch: int) -> tuple[Batch, list[Record]]:
+        """Return a batch of a target, settled or not, with its records."""
+        ...
+
+    async def accept_canary(self, target: int, steps: int) -> None:
+        """Write down that the first steps of a target's canary ended well."""
         ...
 
     async def poisoned(self, lane: int, *, limit: int) -> list[int]:
@@ -138,6 +174,9 @@ class Observer:
 
     def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
         """The lane will not send for some seconds."""
+
+    def canary_judged(self, lane: Lane, step: CanaryStep, refusal: str) -> None:
+        """A target's canary step was judged; empty: accepted, which is durable."""
 
     def stopped(self, stop: Stop) -> None:
         """A target, lane, account or the run stops; its reason is durable."""

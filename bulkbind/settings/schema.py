@@ -14,6 +14,13 @@ _SHARE = {
     "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
     "description": "a number of rows, or a share such as 5 %",
 }
+_CANARY = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": 8},
+    ],
+    "description": "true is [1, 10]: ids in the first batches of each target",
+}
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 #: Keys that are written otherwise than they are kept: "10/s" is two numbers.
@@ -26,6 +33,8 @@ _WRITTEN: dict[str, dict[str, Any]] = {
         ("timeout", "busy_timeout", "probe_wait", "second_look", "latency"), _DURATION
     ),
     "live_max_age": _DURATION,
+    "canary_timeout": _DURATION,
+    "canary": _CANARY,
 }
 
 #: Bounds that pydantic leaves as they are where it checks a value first.
