@@ -41,6 +41,8 @@ class Connections:
 
     attachers: Mapping[str, Gateway]
     turns: Mapping[str, Door]
+    paces: Mapping[str, Pace]
+    """How fast each account's turns come."""
     label: str
     """Where the credentials came from."""
     host: HostFolder
@@ -140,8 +142,9 @@ async def connect(
             for name, account in settings.accounts.items()
         }
         yield Connections(
-            attachers={name: gateway for name, (gateway, _) in ways.items()},
-            turns={name: door for name, (_, door) in ways.items()},
+            attachers={name: way.gateway for name, way in ways.items()},
+            turns={name: way.door for name, way in ways.items()},
+            paces={name: way.pace for name, way in ways.items()},
             label=", ".join(
                 sorted({c.label if c else SANDBOX for c in credentials.values()})
             ),
@@ -219,6 +222,14 @@ class _Means(NamedTuple):
     state: StateFolder
 
 
+class _Way(NamedTuple):
+    """How an account's requests leave."""
+
+    gateway: Gateway
+    door: Door
+    pace: Pace
+
+
 def _way(
     account: AccountSettings,
     credential: Credential | None,
@@ -226,7 +237,7 @@ def _way(
     *,
     rate: tuple[int, float],
     project_id: str,
-) -> tuple[Gateway, Door]:
+) -> _Way:
     """Return an account's gateways and its way to them.
 
     One ring per endpoint and project, shared with this host's other processes.
@@ -250,4 +261,4 @@ def _way(
         door=door,
         product=account.product,
     )
-    return gateway, door
+    return _Way(gateway, door, pace)

@@ -1,6 +1,6 @@
 """Writes what the engine does into ``events.jsonl``; passes it on to others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +9,7 @@ from typing import Self
 from bulkbind.errors import StateError
 from bulkbind.log import event_logger
 from bulkbind.model import Batch, Lane, LaneTally, Record, Settled, Stop
-from bulkbind.run import CanaryStep, Observer
+from bulkbind.run import CanaryStep, Gauge, Observer
 
 
 class EventLog(Observer):
@@ -120,6 +120,11 @@ class Observers(Observer):
         """Pass it on."""
         for observer in self._observers:
             observer.run_started(run_id, tallies)
+
+    def paced(self, gauges: Mapping[str, Gauge]) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.paced(gauges)
 
     def lane_started(self, lane: Lane) -> None:
         """Pass it on."""

@@ -171,6 +171,7 @@ async def _send(
         observer.run_started(
             errand.run.id, await executor.do(lambda ledger: ledger.tally())
         )
+        observer.paced(connections.paces)
         open_lanes = set(await executor.do(lambda ledger: ledger.open_lanes()))
         patience.enter_context(_unhurried(wanted=around.signals))
         with _signals(engine.halt, observer, wanted=around.signals):

@@ -14,6 +14,7 @@ from bulkbind.run.looking import ON_REPLACE as ON_REPLACE
 from bulkbind.run.reading import Reading as Reading
 from bulkbind.run.seams import Attacher as Attacher
 from bulkbind.run.seams import CanaryStep as CanaryStep
+from bulkbind.run.seams import Gauge as Gauge
 from bulkbind.run.seams import Observer as Observer
 from bulkbind.run.seams import Recorder as Recorder
 from bulkbind.run.seams import RunSettings as RunSettings

@@ -1,7 +1,7 @@
 """What the engine needs from others, and what it tells them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -149,11 +149,37 @@ class Recorder(Protocol):
         ...
 
 
+class GaugedRate(Protocol):
+    """How fast requests go, as one reads it off."""
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second; infinite: as fast as one can."""
+        ...
+
+
+class Gauge(Protocol):
+    """The pace of one account, to be read off at any time, from any thread."""
+
+    @property
+    def rate(self) -> GaugedRate:
+        """How fast requests go out now."""
+        ...
+
+    @property
+    def ceiling(self) -> GaugedRate:
+        """What the job allows."""
+        ...
+
+
 class Observer:
     """Hears what happens; every method may be left out. None may raise or wait."""
 
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
         """An invocation begins; the tallies say how far its lanes are already."""
+
+    def paced(self, gauges: Mapping[str, Gauge]) -> None:
+        """The paces of the run's accounts, by name, from now on."""
 
     def lane_started(self, lane: Lane) -> None:
         """A worker begins; once per lane that has something to do."""

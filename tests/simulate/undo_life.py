@@ -114,6 +114,7 @@ class Joint:
                 for name, account in settings.accounts.items()
             },
             turns=doors,
+            paces=paces,
             label="simulated",
             host=HostFolder(state.path / "host"),
             scope="",
