@@ -26,6 +26,9 @@ INTERVAL_S = 5.0
 #: Sentences said again when a terminal's size changed.
 _SAID_AGAIN = 5
 
+#: Most of a thread's time that drawing may take: 10,000 gateways are drawn less often.
+DRAWING_SHARE = 0.05
+
 #: How often a live view is drawn.
 DRAWS_PER_S = 4
 
@@ -142,10 +145,14 @@ class LiveProgress(Telling):
 
     def _keep_drawing(self) -> None:
         """Draw until it is over: what is shown moves on though nothing happens."""
-        while not self._is_over.wait(1 / DRAWS_PER_S):
+        pause_s = 1 / DRAWS_PER_S
+        while not self._is_over.wait(pause_s):
+            began = time.perf_counter()
             if self._console.size != self._size:
                 self._begin_again()
             self._live.refresh()
+            took_s = time.perf_counter() - began
+            pause_s = max(1 / DRAWS_PER_S, took_s / DRAWING_SHARE)
 
     def _begin_again(self) -> None:
         """Clear a terminal whose size changed: it has broken the lines that stood."""

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -84,7 +84,6 @@ def canaries_of(
         run_id: The run's.
         around: Its environment, for the check.
     """
-    steps = json.loads(facts.get(CANARY, "{}"))
     check = None
     if settings.canary_check:
         secrets = [
@@ -100,6 +99,12 @@ def canaries_of(
             timeout_s=settings.canary_timeout_s,
             slots=anyio.Semaphore(settings.concurrency),
         )
+    return replace(canaries_of_facts(facts), check=check)
+
+
+def canaries_of_facts(facts: Mapping[str, str]) -> Canaries:
+    """Return what a ledger's facts say of its run's canaries."""
+    steps = json.loads(facts.get(CANARY, "{}"))
     mark = f"{CANARY}/"
     return Canaries(
         steps={int(target): tuple(batches) for target, batches in steps.items()},
@@ -108,7 +113,6 @@ def canaries_of(
             for name, number in facts.items()
             if name.startswith(mark)
         },
-        check=check,
     )
 
 
