@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
 from bulkbind.cli.counting import Counting
@@ -18,10 +18,15 @@ from bulkbind.model import LaneTally, Scope, Stop
 from bulkbind.wire import visible
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Console
+    from rich.constrain import Constrain
 
 #: Seconds between two plain lines.
 INTERVAL_S = 5.0
+
+#: Columns left free for what a terminal echoes behind the view, ``^C`` twice: a line
+#: that it breaks would stay.
+_ECHO = 4
 
 #: Sentences said again when a terminal's size changed.
 _SAID_AGAIN = 5
@@ -137,20 +142,26 @@ class LiveProgress(Telling):
         self._size = console.size
         self._said: deque[str] = deque(maxlen=_SAID_AGAIN)
         self._is_over = Event()
+        self._writing = RLock()
+        """Held while the terminal is written to: rich counts the lines that stand."""
         self._drawing = Thread(target=self._keep_drawing, name="view", daemon=True)
 
-    def _draw(self) -> "Group":
+    def _draw(self) -> "Constrain":
+        from rich.constrain import Constrain
+
         width, height = self._console.size
-        return draw(self.view(), width=width, height=height)
+        width = max(1, width - _ECHO)
+        return Constrain(draw(self.view(), width=width, height=height), width)
 
     def _keep_drawing(self) -> None:
         """Draw until it is over: what is shown moves on though nothing happens."""
         pause_s = 1 / DRAWS_PER_S
         while not self._is_over.wait(pause_s):
             began = time.perf_counter()
-            if self._console.size != self._size:
-                self._begin_again()
-            self._live.refresh()
+            with self._writing:
+                if self._console.size != self._size:
+                    self._begin_again()
+                self._live.refresh()
             took_s = time.perf_counter() - began
             pause_s = max(1 / DRAWS_PER_S, took_s / DRAWING_SHARE)
 
@@ -178,7 +189,8 @@ class LiveProgress(Telling):
         self._show(text)
 
     def _show(self, text: str) -> None:
-        self._console.print(visible(text), markup=False, highlight=False)
+        with self._writing:
+            self._console.print(visible(text), markup=False, highlight=False)
 
     def close(self) -> None:
         """Take the view away."""

@@ -227,7 +227,7 @@ def _doing(lane: LaneView) -> str:
     """Say what a lane does, why, and for how long."""
     match lane.state:
         case LaneState.WAITING:
-            return f"waits {_seconds(lane)} more: {lane.why}"
+            return f"waits up to {_seconds(lane)}: {lane.why}"
         case LaneState.SENDING:
             return f"sending for {_seconds(lane)}"
         case LaneState.STOPPED:

@@ -12,12 +12,19 @@ import termios
 from contextlib import contextmanager
 
 import pytest
+from rich.cells import cell_len
 
 from tests.factories import bindings, write_job, write_manifest
 
 #: Colours of a terminal; bold and dim are none.
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-7]|38|9[0-7]|4[0-8])[;m]")
 CLEAR = b"\x1b[2J"
+
+
+def lines_of(shown: bytes) -> list[str]:
+    """Return what was written between two line ends, without what a terminal obeys."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode(errors="ignore"))
+    return re.split(r"[\r\n]+", text)
 
 
 class Terminal:
@@ -92,6 +99,7 @@ def test_a_run_is_drawn_resized_and_interrupted(folder, slow):
         assert b"40 gateways: " in terminal.shown
         assert COLOUR.search(terminal.shown)
         assert CLEAR not in terminal.shown
+        assert 60 < max(map(cell_len, lines_of(terminal.shown))) <= 80 - len("^C^C")
 
         terminal.resize(40, 12)
         terminal.until(CLEAR)

@@ -79,7 +79,7 @@ def test_a_run_is_drawn_with_all_that_one_asks_for():
         "2,500 of 10,000 rows, 2,400 bound, 100 failed",
         "25 requests, 3.2/s (ceiling 10/s), 4 pages read",
         "5 gateways: 1 waiting, 1 sending, 1 in line, 1 stopped, 1 done",
-        f"  {1:032x}  20/500  waits 12 s more: busy",
+        f"  {1:032x}  20/500  waits up to 12 s: busy",
         f"  {2:032x}  20/500  sending for under 1 s",
         f"  {3:032x}  20/500  in line",
         f"  {4:032x}  20/500  stopped: APIC.7711 locked",
@@ -106,7 +106,7 @@ def test_forty_columns_are_enough():
         "4 pages read",
         "SIGINT: stopping, what is out is awaited",
         "1 gateway: 1 waiting",
-        "  12345678  20/500  waits 9 s more: ret…",
+        "  12345678  20/500  waits up to 9 s: re…",
         f"APIG.3500 x 2: {'x' * 24}…",
     ]
 
@@ -212,5 +212,5 @@ def test_colours_mark_who_waits_and_who_stopped():
 
     text = "\n".join(drawn(run_view(lanes=lanes), color=True))
 
-    assert "\x1b[33mwaits 1 s more: busy" in text
+    assert "\x1b[33mwaits up to 1 s: busy" in text
     assert "\x1b[31mstopped: gone" in text
