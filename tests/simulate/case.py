@@ -100,9 +100,13 @@ class Case:
 
     @property
     def is_calm(self) -> bool:
-        """Whether no request of its own meets a fault or a condition."""
+        """Whether no request of its own meets a fault or a condition.
+
+        A canary that is refused changes the order of the others, and with it who is
+        found out by reading and who by a refusal.
+        """
         return self.options.weather == CALM and not (
-            self.unreachable or self.options.rate
+            self.unreachable or self.options.rate or self.refusals
         )
 
 
