@@ -28,6 +28,7 @@ SCOPES = {
     Scope.TARGET: "every row of the plug-in and environment: they fail at once",
     Scope.GATEWAY: "the gateway: it is parked, its rows are not_sent, others go on",
     Scope.ACCOUNT: "the account: its gateways stop, other accounts go on",
+    Scope.CANARY: "the plug-in and environment: the rest is not_sent, others go on",
     Scope.THROTTLE: "nobody: the account pauses and sends again; not an attempt",
     Scope.BUSY: "nobody: the gateway waits and sends again; not an attempt",
     Scope.AMBIGUOUS: "nobody yet: sent again, which is safe; at last unconfirmed",

@@ -35,6 +35,7 @@ KEYS = {
 #: Flags that stand for a key, and what they say.
 FLAGS = {
     "unbind": ("action", "unbind"),
+    "canary": ("plan.canary", "true"),
     "rebind": ("safety.rebind", "true"),
     "verify": ("safety.verify", "true"),
 }
@@ -66,6 +67,10 @@ state_dir = click.option(
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+canary = click.option(
+    "--canary", is_flag=True, help="Bind 1, then 10 APIs of each target first."
+)
 
 pacing = options(
     click.option("--rate", metavar="N/W", help="Ceiling, such as 10/s or 60/min."),

@@ -46,6 +46,7 @@ BLIND = (
     is_flag=True,
     help="With --live: exit 10 when there is something to do.",
 )
+@options.canary
 @options.everywhere
 def command(
     *,

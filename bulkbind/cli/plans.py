@@ -1,5 +1,6 @@
 """Plans as text: for a terminal, for scripts, for a merge request."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 
@@ -46,6 +47,7 @@ def plan_lines(plan: Plan) -> list[str]:
             f"a gateway takes one attach at a time: {count(plan.longest_lane, 'request')} on"
             " the busiest one, one after another"
         )
+    lines += _canary_lines(plan)
     if plan.digest and not totals.untyped:
         lines.append(f"digest {plan.digest}")
     return lines
@@ -96,6 +98,8 @@ def plan_document(plan: Plan) -> dict[str, object]:
         "reads": plan.reads,
         "average_fill": round(plan.average_fill, 3),
         "longest_lane": plan.longest_lane,
+        "canary": list(plan.canary),
+        "canary_check": list(plan.canary_check),
         "rate": rate(plan.rate),
         "eta_seconds": round(plan.eta_s, 3),
         "digest": "" if totals.untyped else plan.digest,
@@ -189,6 +193,17 @@ def _requests_lines(plan: Plan) -> Iterator[str]:
         )
 
 
+def _canary_lines(plan: Plan) -> Iterator[str]:
+    """Say how the targets begin, and who is asked before they go on, if they do so."""
+    if not plan.canary:
+        return
+    sizes = ", then ".join(f"{size:,}" for size in plan.canary)
+    asks = "none of these may fail"
+    if plan.canary_check:
+        asks = f"{shlex.join(plan.canary_check)!r} is asked"
+    yield f"canary: {sizes} ids of each target first; before it goes on, {asks}"
+
+
 def _replacement_rows(plan: Plan) -> list[tuple[str, ...]]:
     """Return who would displace whom, counted by target and plug-in."""
     if plan.found is None:
@@ -230,6 +245,7 @@ def plan_markdown(plan: Plan) -> Iterator[str]:
             yield f"| {number:,} | {word} |"
     yield ""
     yield f"{count(totals.requests, 'request')}, {duration(plan.eta_s)} at {rate(plan.rate)}."
+    yield from _canary_lines(plan)
     if plan.digest:
         yield f"Digest `{plan.digest}`."
     replaced = _replacement_rows(plan)

@@ -1,100 +1,59 @@
-"""Progress on standard error: a live bar on a terminal, plain lines otherwise."""
+"""Progress on standard error: a live view on a terminal, plain lines otherwise."""
 
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event, RLock, Thread
+from typing import TYPE_CHECKING
 
+from bulkbind.cli.counting import Counting
 from bulkbind.cli.saying import say
+from bulkbind.cli.view import LaneState, choose, draw
 from bulkbind.cli.words import duration
 from bulkbind.job.reading import Surroundings
-from bulkbind.model import (
-    Action,
-    Batch,
-    Lane,
-    LaneTally,
-    Record,
-    Scope,
-    Settled,
-    Stop,
-)
-from bulkbind.run import Observer
+from bulkbind.model import LaneTally, Scope, Stop
 from bulkbind.wire import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.constrain import Constrain
 
 #: Seconds between two plain lines.
 INTERVAL_S = 5.0
 
-#: Settled requests that the measured rate looks back on.
-_WINDOW = 200
+#: Columns left free for what a terminal echoes behind the view, ``^C`` twice: a line
+#: that it breaks would stay.
+_ECHO = 4
+
+#: Sentences said again when a terminal's size changed.
+_SAID_AGAIN = 5
+
+#: Most of a thread's time that drawing may take: 10,000 gateways are drawn less often.
+DRAWING_SHARE = 0.05
+
+#: How often a live view is drawn.
+DRAWS_PER_S = 4
 
 
-class Counting(Observer):
-    """Counts what the engine does, and estimates what is left.
-
-    Args:
-        clock: Seconds.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._stamps: deque[float] = deque(maxlen=_WINDOW)
-        self.run_id = ""
-        self.rows = self.done = self.failed = self.requests = 0
-        self.waits = ""
-        self.pages = 0
-        self._lanes: dict[str, str] = {}
+class Telling(Counting):
+    """Says what happens in sentences, beside the numbers."""
 
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
-        """Take over what earlier invocations did."""
-        self.run_id = run_id
-        self.rows = sum(tally.rows for tally in tallies)
-        self.failed = sum(tally.failed for tally in tallies)
-        self.done = sum(tally.settled for tally in tallies)
-
-    def lane_started(self, lane: Lane) -> None:
-        """Remember the gateway's name."""
-        self._lanes[str(lane.no)] = lane.gateway
-
-    def page_read(self) -> None:
-        """Count a page of a list."""
-        self.pages += 1
-        self.changed()
-
-    def request_settled(
-        self, lane: Lane, batch: Batch, answer: Record, *, seconds: float
-    ) -> None:
-        """Count an answer."""
-        del lane, seconds
-        self.requests += 1
-        self._stamps.append(self._clock())
-        self.done += len(answer.receipts.positions)
-        if batch.action is Action.DETACH and answer.scope is Scope.DONE:
-            self.done += len(answer.span)
-        if answer.scope is Scope.ITEM and len(answer.span) == 1:
-            self.failed += 1
-            self.done += 1
-        self.waits = ""
-        self.changed()
-
-    def rows_read(self, batch: Batch, gained: Settled) -> None:
-        """Count rows that a list answers; a detach was counted when it was sent."""
-        self.failed += gained.failed
-        self.done += gained.unchanged + gained.kept
-        if batch.action is Action.ATTACH:
-            self.done += gained.done + gained.failed
-        self.changed()
-
-    def lane_waits(self, lane: Lane, *, why: str, seconds: float) -> None:
-        """Remember the newest reason to wait."""
-        self.waits = f"{lane.gateway} waits {duration(seconds)}: {why}"
-        self.changed()
+        """Name the run, so that it can be looked at and resumed."""
+        super().run_started(run_id, tallies)
+        self.say(self.opening())
 
     def stopped(self, stop: Stop) -> None:
         """Say at once what stopped."""
+        super().stopped(stop)
+        lane = self._lanes.get(int(stop.key)) if stop.key.isdecimal() else None
         name = {
             Scope.TARGET: "a plug-in's rows",
-            Scope.GATEWAY: f"gateway {self._lanes.get(stop.key, stop.key)}",
+            Scope.CANARY: "a plug-in's rows",
+            Scope.GATEWAY: f"gateway {lane.name if lane else stop.key}",
             Scope.ACCOUNT: f"account {stop.key}",
         }.get(stop.scope, "run")
         self.say(f"{name} stopped: {stop.code} {stop.message}")
@@ -105,18 +64,11 @@ class Counting(Observer):
 
     def draining(self, reason: str) -> None:
         """Say what the first signal does, and what a second one would do."""
+        super().draining(reason)
         self.say(
             f"{reason}: what is out is awaited, then the run stops; once more stops it"
             " now"
         )
-
-    @property
-    def rate(self) -> float:
-        """Requests per second, lately."""
-        if len(self._stamps) < 2:  # noqa: PLR2004 - no rate from one point
-            return 0.0
-        passed = self._clock() - self._stamps[0]
-        return len(self._stamps) / passed if passed > 0 else 0.0
 
     def opening(self) -> str:
         """Say how much a run has to do."""
@@ -125,6 +77,24 @@ class Counting(Observer):
             return f"run {self.run_id}: nothing to send"
         of = f" of {self.rows:,}" if self.done else ""
         return f"run {self.run_id}: {left:,}{of} rows to do"
+
+    def say(self, text: str) -> None:
+        """Show a sentence of its own."""
+        say(text, err=True)
+
+
+class PlainProgress(Telling):
+    """One line every few seconds."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock=clock)
+        self._next = clock() + INTERVAL_S
+
+    def changed(self) -> None:
+        """Write a line when the last one is old enough."""
+        if self._clock() >= self._next:
+            self._next = self._clock() + INTERVAL_S
+            self.say(self.line())
 
     def line(self) -> str:
         """Say in one line how far the run is."""
@@ -138,78 +108,96 @@ class Counting(Observer):
         ]
         if self.failed:
             parts.append(f"{self.failed:,} failed")
-        if self.waits:
-            parts.append(self.waits)
+        if (eta_s := self.eta_s) is not None and self.done < self.rows:
+            parts.append(f"{duration(eta_s)} left")
+        for lane in choose(self.view().lanes, 1):
+            if lane.state is LaneState.WAITING:
+                seconds = duration(lane.seconds or 0.0)
+                parts.append(f"{lane.name} waits {seconds}: {lane.why}")
         return ", ".join(parts)
 
-    def changed(self) -> None:
-        """Show what changed; called after every event."""
 
-    def say(self, text: str) -> None:
-        """Show a sentence of its own."""
-        say(text, err=True)
+class LiveProgress(Telling):
+    """A view of the run that is drawn again and again.
 
+    Args:
+        console: Where.
+        clock: Seconds.
+    """
 
-class PlainProgress(Counting):
-    """One line every few seconds."""
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, console: "Console", *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(clock=clock)
-        self._next = clock() + INTERVAL_S
+        from rich.live import Live
 
-    def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
-        """Name the run, so that it can be looked at and resumed."""
-        super().run_started(run_id, tallies)
-        self.say(self.opening())
-
-    def changed(self) -> None:
-        """Write a line when the last one is old enough."""
-        if self._clock() >= self._next:
-            self._next = self._clock() + INTERVAL_S
-            self.say(self.line())
-
-
-class LiveProgress(Counting):
-    """A bar that moves."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True),
+        self._console = console
+        self._live = Live(
+            get_renderable=self._draw,
+            console=console,
+            auto_refresh=False,
             transient=True,
+            vertical_overflow="crop",
         )
-        self._task = self._bar.add_task("", total=None)
+        self._size = console.size
+        self._said: deque[str] = deque(maxlen=_SAID_AGAIN)
+        self._is_over = Event()
+        self._writing = RLock()
+        """Held while the terminal is written to: rich counts the lines that stand."""
+        self._drawing = Thread(target=self._keep_drawing, name="view", daemon=True)
 
-    def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
-        """Name the run and start the bar."""
-        super().run_started(run_id, tallies)
-        self.say(self.opening())
-        self._bar.start()
+    def _draw(self) -> "Constrain":
+        from rich.constrain import Constrain
+
+        width, height = self._console.size
+        width = max(1, width - _ECHO)
+        return Constrain(draw(self.view(), width=width, height=height), width)
+
+    def _keep_drawing(self) -> None:
+        """Draw until it is over: what is shown moves on though nothing happens."""
+        pause_s = 1 / DRAWS_PER_S
+        while not self._is_over.wait(pause_s):
+            began = time.perf_counter()
+            with self._writing:
+                if self._console.size != self._size:
+                    self._begin_again()
+                self._live.refresh()
+            took_s = time.perf_counter() - began
+            pause_s = max(1 / DRAWS_PER_S, took_s / DRAWING_SHARE)
+
+    def _begin_again(self) -> None:
+        """Clear a terminal whose size changed: it has broken the lines that stood."""
+        self._size = self._console.size
+        self._console.clear()
+        for text in tuple(self._said):
+            self._show(text)
 
     def changed(self) -> None:
-        """Move the bar; rich redraws at its own pace."""
-        self._bar.start()
-        self._bar.update(
-            self._task,
-            total=self.rows if self.run_id else None,
-            completed=self.done,
-            description=visible(self.line().rpartition(" rows ")[2]),
-        )
+        """See that it is drawn; a thread does so at its own pace."""
+        if not self._live.is_started:
+            self._live.start()
+            self._drawing.start()
+
+    def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
+        """Name the run, and begin to draw it."""
+        super().run_started(run_id, tallies)
+        self.changed()
 
     def say(self, text: str) -> None:
-        """Write above the bar."""
-        self._bar.console.print(visible(text), markup=False, highlight=False)
+        """Write above the view."""
+        self._said.append(text)
+        self._show(text)
+
+    def _show(self, text: str) -> None:
+        with self._writing:
+            self._console.print(visible(text), markup=False, highlight=False)
 
     def close(self) -> None:
-        """Take the bar away."""
-        self._bar.stop()
+        """Take the view away."""
+        self._is_over.set()
+        if self._live.is_started:
+            self._drawing.join()
+        self._live.stop()
 
 
 @contextmanager
@@ -217,11 +205,22 @@ def watching(*, quiet: bool, sends: bool = True) -> Iterator[Surroundings]:
     """Run inside with progress on standard error; what sends obeys signals."""
     if quiet:
         yield Surroundings(signals=sends)
-    elif sys.stderr.isatty():
-        live = LiveProgress()
+    elif is_drawable():
+        from rich.console import Console
+
+        live = LiveProgress(Console(stderr=True))
         try:
             yield Surroundings(signals=sends, observers=[live])
         finally:
             live.close()
     else:
         yield Surroundings(signals=sends, observers=[PlainProgress()])
+
+
+def is_drawable() -> bool:
+    """Tell whether standard error is a terminal that something can be drawn on."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in {
+        "dumb",
+        "unknown",
+        "",
+    }

@@ -47,6 +47,7 @@ BLIND = (
 @click.option("--max-replace", metavar="N|N%", help="Displace no more than this.")
 @click.option("--expect", metavar="DIGEST", default="", help="Refuse another plan.")
 @click.option("--note", metavar="TEXT", help="Kept with the run, for people.")
+@options.canary
 @options.everywhere
 def command(
     *,

@@ -80,6 +80,8 @@ def plan() -> Schema:
             "manifest_sha256": _SUM,
             **_each("job rate digest", _TEXT),
             **_each("rows bindings duplicates superseded invalid untyped", _COUNT),
+            "canary": _list(_COUNT),
+            "canary_check": _list(_TEXT),
             **_each("unresolved accounts gateways requests reads", _COUNT),
             "longest_lane": _COUNT,
             **_each("average_fill eta_seconds", _NUMBER),
@@ -129,6 +131,11 @@ def events() -> Schema:
             _event("request_settled", settled, **told),
             *(_event(name, {"text": _TEXT}, **asked) for name in _CONTROL),
             _event("lane_waited", {"lane": _COUNT, "why": _TEXT, "seconds": _NUMBER}),
+            _event(
+                "canary_judged",
+                _each("lane target step ids failed", _COUNT),
+                refused=_TEXT,
+            ),
             _event("stopped", stopped, key=_TEXT, cause=_one_of(*Cause), **told),
         ]
     }

@@ -1,6 +1,6 @@
 """Writes what the engine does into ``events.jsonl``; passes it on to others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +9,7 @@ from typing import Self
 from bulkbind.errors import StateError
 from bulkbind.log import event_logger
 from bulkbind.model import Batch, Lane, LaneTally, Record, Settled, Stop
-from bulkbind.run import Observer
+from bulkbind.run import CanaryStep, Gauge, Observer
 
 
 class EventLog(Observer):
@@ -85,6 +85,18 @@ class EventLog(Observer):
         """Write why a lane does not send."""
         self._write("lane_waited", lane=lane.no, why=why, seconds=round(seconds, 3))
 
+    def canary_judged(self, lane: Lane, step: CanaryStep, refusal: str) -> None:
+        """Write what a canary came to."""
+        self._write(
+            "canary_judged",
+            lane=lane.no,
+            target=step.target.no,
+            step=step.number,
+            ids=len(step.api_ids),
+            failed=step.failed,
+            refused=refusal,
+        )
+
     def stopped(self, stop: Stop) -> None:
         """Write what stopped, and why."""
         self._write(
@@ -108,6 +120,11 @@ class Observers(Observer):
         """Pass it on."""
         for observer in self._observers:
             observer.run_started(run_id, tallies)
+
+    def paced(self, gauges: Mapping[str, Gauge]) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.paced(gauges)
 
     def lane_started(self, lane: Lane) -> None:
         """Pass it on."""
@@ -150,6 +167,11 @@ class Observers(Observer):
         """Pass it on."""
         for observer in self._observers:
             observer.noticed(text)
+
+    def canary_judged(self, lane: Lane, step: CanaryStep, refusal: str) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.canary_judged(lane, step, refusal)
 
     def stopped(self, stop: Stop) -> None:
         """Pass it on."""

@@ -33,6 +33,7 @@ def _decode(kind: type, value: object) -> object:
 
 def fingerprint(settings: JobSettings) -> str:
     """Return every setting that shapes the rows of a plan, as text."""
+    canary = {"canary": settings.canary, "canary_check": settings.canary_check}
     return json.dumps(
         {
             "columns": dict(sorted(settings.columns.items())),
@@ -41,6 +42,7 @@ def fingerprint(settings: JobSettings) -> str:
             "fill_blank": settings.fill_blank,
             "on_invalid": settings.on_invalid,
             "only": [[column, sorted(values)] for column, values in settings.only],
+            **{name: value for name, value in canary.items() if value},
         }
     )
 

@@ -10,6 +10,7 @@ from bulkbind.errors import (
     Fault,
     SettingsError,
 )
+from bulkbind.job.canary import FirstBatches, canary_facts
 from bulkbind.job.connecting import sound_rows
 from bulkbind.job.facts import (
     freeze,
@@ -54,6 +55,10 @@ class Plan:
     warnings: tuple[str, ...]
     found: Found | None
     """What is bound now; None: it was not read."""
+    canary: tuple[int, ...] = ()
+    """Ids in the first batches of each target."""
+    canary_check: tuple[str, ...] = ()
+    """Who is asked before a target goes on; empty: its rows tell."""
     skips: bool = False
     """``on_replace`` is ``skip``: what another plug-in holds is left as it is."""
 
@@ -155,7 +160,7 @@ async def _draw(
     judge = reader if reader is not None and settings.live else None
     is_bound_for = to_be_sent or judge is not None
     projects = await _projects(settings, planner, reader) if is_bound_for else {}
-    counter = _Counting()
+    counter = _Counting(len(settings.canary))
     found = None
     ledger = SqliteLedger.create(run.ledger, tool=f"bulkbind {installed_version()}")
     try:
@@ -195,6 +200,7 @@ async def _draw(
                 "operator": operator(),
                 "tool": installed_version(),
                 "warnings": json.dumps(plan.warnings),
+                **canary_facts(counter.canaries),
                 "reads": str(found.reads if found else 0),
                 "seconds_reading": repr(found.seconds if found else 0.0),
             }
@@ -310,14 +316,20 @@ async def _projects(
 
 
 class _Counting:
-    """Counts requests and bindings by target."""
+    """Counts requests and bindings by target, and knows each target's canary.
 
-    def __init__(self) -> None:
+    Args:
+        steps: Of each canary.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.canaries = FirstBatches(steps)
         self.requests: Counter[int] = Counter()
         self.bindings: Counter[int] = Counter()
 
     def add(self, batch: Batch, *, is_sent: bool = True) -> None:
         """Count a batch."""
+        self.canaries.add(batch, is_sent=is_sent)
         self.requests[batch.target] += is_sent
         self.bindings[batch.target] += len(batch.api_ids)
 
@@ -349,6 +361,8 @@ def _plan(
         manifest_sha256=manifest_sha256(manifest.files),
         rate=settings.rate,
         found=found,
+        canary=settings.canary,
+        canary_check=settings.canary_check,
         skips=settings.on_replace is OnReplace.SKIP,
         warnings=tuple(manifest.warnings) + tuple(_warnings(draft.totals)),
     )

@@ -14,6 +14,7 @@ from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
 from bulkbind.control.now import Doing
 from bulkbind.errors import RunInterrupted, StateError
+from bulkbind.job.canary import canaries_of
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.controlling import RunLevers, obeying
@@ -192,6 +193,7 @@ async def _send(
         observer.run_started(
             errand.run.id, await executor.do(lambda ledger: ledger.tally())
         )
+        observer.paced(connections.paces)
         open_lanes = set(await executor.do(lambda ledger: ledger.open_lanes()))
         patience.enter_context(_unhurried(wanted=around.signals))
         with _signals(engine.halt, observer, wanted=around.signals):
@@ -246,6 +248,9 @@ def engine_of(  # noqa: PLR0913 - a run is put together from all of these
         ),
         pictures=_pictures(errand, connections, lanes, halt, around, count),
         leave=_leave(errand, ledger),
+        canaries=canaries_of(
+            errand.settings, ledger.meta(), run_id=errand.run.id, around=around
+        ),
         halt=halt,
         slots=slots,
         invocation=invocation,

@@ -136,6 +136,8 @@ def undo_settings(
         only=(),
         live=True,
         rebind=False,
+        canary=(),
+        canary_check=(),
         on_replace=OnReplace.SKIP,
         max_replace=None,
         max_failed=None,

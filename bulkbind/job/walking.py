@@ -56,6 +56,7 @@ def walk(
         PlanSettings(
             action=settings.action,
             batch_size=settings.batch_size,
+            canary=settings.canary,
             on_conflict=settings.on_conflict,
             fingerprint=fingerprint(settings),
         ),

@@ -8,6 +8,7 @@ sees of it.
 from bulkbind.ledger.executor import Executor as Executor
 from bulkbind.ledger.executor import InlineExecutor as InlineExecutor
 from bulkbind.ledger.executor import ThreadExecutor as ThreadExecutor
+from bulkbind.ledger.recorder import CANARY as CANARY
 from bulkbind.ledger.recorder import LedgerRecorder as LedgerRecorder
 from bulkbind.ledger.sqlite import SqliteLedger as SqliteLedger
 from bulkbind.ledger.store import Ledger as Ledger

@@ -4,6 +4,10 @@ from bulkbind.ledger.executor import Executor
 from bulkbind.ledger.store import Ledger
 from bulkbind.model import Batch, Record, Settled, Stop
 
+#: The fact of a ledger that says which batches are canaries; with ``/TARGET`` behind
+#: it, how many of the target's ended well.
+CANARY = "canary"
+
 
 class LedgerRecorder:
     """Hands the engine's reads and writes to an executor.
@@ -22,6 +26,19 @@ class LedgerRecorder:
         return await self._executor.do(
             lambda ledger: ledger.open_batches(lane, after=after, limit=limit)
         )
+
+    async def batch_of(self, target: int, batch: int) -> tuple[Batch, list[Record]]:
+        """Return a batch of a target, settled or not, with its records."""
+        return await self._executor.do(
+            lambda ledger: next(
+                found for found in ledger.batches(target) if found[0].id == batch
+            )
+        )
+
+    async def accept_canary(self, target: int, steps: int) -> None:
+        """Write down that the first steps of a target's canary ended well."""
+        fact = {f"{CANARY}/{target}": str(steps)}
+        await self._executor.do(lambda ledger: ledger.put_meta(fact))
 
     async def poisoned(self, lane: int, *, limit: int) -> list[int]:
         """Return some batches of the lane that were refused as a whole."""

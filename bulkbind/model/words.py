@@ -119,6 +119,8 @@ class Scope(StrEnum):
     """Sent, and neither yes nor no came back: send again."""
     TRANSIENT = "transient"
     """Surely not applied, and may go better next time: send again."""
+    CANARY = "canary"
+    """Of a stop only: the target waits for its canary, and nothing more is sent."""
     KEPT = "kept"
     """Another plug-in holds the slot, and this run may not displace it."""
 
@@ -148,6 +150,7 @@ class OurCode(StrEnum):
     NO_PRE_IMAGE = "BULKBIND.NO_PRE_IMAGE"
     SIGN_IN_REFUSED = "BULKBIND.SIGN_IN_REFUSED"
     PROJECT_UNKNOWN = "BULKBIND.PROJECT_UNKNOWN"
+    CANARY_REFUSED = "BULKBIND.CANARY_REFUSED"
     NO_INSTANCE_KEY = "BULKBIND.NO_INSTANCE_KEY"
 
 

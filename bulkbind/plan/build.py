@@ -281,15 +281,16 @@ class Planner:
             kinds: Claims by kind, rows ascending.
             action_of: What a kind asks for; None: the plan's action.
         """
+        settings = self.draft.settings
         parts = [
             (kind, part)
             for kind, claims in kinds.items()
-            for part in claims.parts(self.draft.settings.batch_size)
+            for part in claims.parts(settings.batch_size, first=settings.canary)
         ]
         parts.sort(key=lambda kind_and_part: kind_and_part[1].rows[0])
         first = self._cut + 1
         self._cut += len(parts)
-        wanted = action_of or (lambda _: self.draft.settings.action)
+        wanted = action_of or (lambda _: settings.action)
         return [
             (kind, self._batch(number, target, part, wanted(kind)))
             for number, (kind, part) in enumerate(parts, first)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import TypeVar
 
@@ -47,11 +48,20 @@ class Claims:
             pick(self.api_ids, positions),
         )
 
-    def parts(self, size: int) -> Iterator["Claims"]:
-        """Cut into parts of a size, the last one shorter."""
-        for start in range(0, len(self), size):
-            part = slice(start, start + size)
+    def parts(self, size: int, *, first: Sequence[int] = ()) -> Iterator["Claims"]:
+        """Cut into parts of a size, the last one shorter.
+
+        Args:
+            size: Claims in a part.
+            first: Claims in the first parts, where these are fewer.
+        """
+        start = 0
+        for wanted in chain(first, repeat(size)):
+            if start >= len(self):
+                return
+            part = slice(start, start + min(wanted, size))
             yield Claims(self.rows[part], self.places[part], self.api_ids[part])
+            start = part.stop
 
     def repeats(self) -> dict[int, int]:
         """Return the positions of repeated ids, and where each came first."""

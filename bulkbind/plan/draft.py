@@ -15,6 +15,8 @@ class PlanSettings:
 
     action: Action = Action.ATTACH
     batch_size: int = MAX_API_IDS
+    canary: tuple[int, ...] = ()
+    """Ids in a target's first batches; the fingerprint has them, too."""
     on_conflict: OnConflict = OnConflict.STOP
     fingerprint: str = ""
     """Every other setting that shapes the rows, as text; part of the digest."""

@@ -340,6 +340,13 @@ OUR_CODES: dict[str, Rule] = {
         "the region's project cannot be found",
         "give project_id in [account]; the console shows it under My Credentials",
     ),
+    OurCode.CANARY_REFUSED: Rule(
+        Scope.CANARY,
+        "the target's canary was not accepted, and its other rows were not sent",
+        "look at the canary's rows in the report and at canary_check; when they are"
+        " well, `bulkbind resume` asks again and goes on (`--failed` sends failed rows"
+        " of the canary again); `bulkbind undo` takes the canary back",
+    ),
     OurCode.NO_INSTANCE_KEY: Rule(
         Scope.ACCOUNT,
         "the instance's metadata service gives no key",

@@ -4,6 +4,7 @@
 lane, ``engine`` starts them all.
 """
 
+from bulkbind.run.canary import Canaries as Canaries
 from bulkbind.run.engine import Engine as Engine
 from bulkbind.run.halt import Halt as Halt
 from bulkbind.run.leave import Leave as Leave
@@ -12,6 +13,8 @@ from bulkbind.run.limits import MaxFailed as MaxFailed
 from bulkbind.run.looking import ON_REPLACE as ON_REPLACE
 from bulkbind.run.reading import Reading as Reading
 from bulkbind.run.seams import Attacher as Attacher
+from bulkbind.run.seams import CanaryStep as CanaryStep
+from bulkbind.run.seams import Gauge as Gauge
 from bulkbind.run.seams import Observer as Observer
 from bulkbind.run.seams import Recorder as Recorder
 from bulkbind.run.seams import RunSettings as RunSettings

@@ -11,6 +11,7 @@ import anyio
 from bulkbind.model import Lane, Target
 from bulkbind.plan import OnReplace
 from bulkbind.run.breaker import Breaker
+from bulkbind.run.canary import Canaries
 from bulkbind.run.halt import Halt
 from bulkbind.run.lane import LaneWorker
 from bulkbind.run.leave import Leave
@@ -60,6 +61,8 @@ class Engine:
     """Says what is bound now; None: send blind."""
     leave: Leave = field(default_factory=lambda: Leave(OnReplace.ALLOW, math.inf))
     """What may be displaced that no earlier picture showed."""
+    canaries: Canaries = field(default_factory=Canaries)
+    """The first batches of targets, which the others wait for."""
 
     async def _look(
         self, lanes: Sequence[Lane], targets: list[Target], tools: Mapping[str, Tools]
@@ -83,7 +86,10 @@ class Engine:
                 async with anyio.create_task_group() as group:
                     for lane in lanes:
                         worker = LaneWorker(
-                            lane, targets=targets, tools=tools[lane.account]
+                            lane,
+                            targets=targets,
+                            tools=tools[lane.account],
+                            canaries=self.canaries,
                         )
                         group.start_soon(worker.work)
         except BaseExceptionGroup as errors:

@@ -24,6 +24,7 @@ from bulkbind.model import (
     Target,
 )
 from bulkbind.run.breaker import Given
+from bulkbind.run.canary import Canaries, Canary
 from bulkbind.run.doubts import Doubts, PutOff
 from bulkbind.run.judging import judge_refusals, judge_reply, park_of, stop_of
 from bulkbind.run.looking import ON_REPLACE, Looking
@@ -66,9 +67,12 @@ class LaneWorker:
         lane: The lane.
         targets: Every target of the run, by number.
         tools: What the lane works with.
+        canaries: The run's.
     """
 
-    def __init__(self, lane: Lane, *, targets: list[Target], tools: Tools) -> None:
+    def __init__(
+        self, lane: Lane, *, targets: list[Target], tools: Tools, canaries: Canaries
+    ) -> None:
         self._lane = lane
         self._targets = targets
         self._tools = tools
@@ -78,6 +82,7 @@ class LaneWorker:
         self._looking = Looking(lane, tools)
         self._doubts = Doubts(lane, tools, reading, self._waiting)
         self._unbinding = Unbinding(lane, targets, tools, reading, self._waiting)
+        self._canary = Canary(lane, targets, canaries, tools, self._unbinding)
         self._dead_targets: set[int] = set()
         self._parked = False
         self._good = 0
@@ -94,12 +99,13 @@ class LaneWorker:
         try:
             await self._preflight.restore(self._lane.no)
             await self._pass()
-            if self._put_off and not self._halted():
+            if (self._put_off or self._canary.holds) and not self._halted():
                 self._is_last_pass = True
                 await self._pass()
             if not self._halted():
                 await self._doubts.second_look(self._targets)
                 await self._unbinding.conclude()
+                await self._canary.conclude()
         finally:
             tools.breaker.leave(self._lane.no)
             tools.observer.lane_done(self._lane)
@@ -135,7 +141,7 @@ class LaneWorker:
         if progress.is_settled:
             await tools.recorder.mark(batch.id, progress.settled)
             return
-        if await self._prepare(progress, target):
+        if await self._canary.admits(batch) and await self._prepare(progress, target):
             await self._work(progress)
         await self._unbinding.leave(progress)
 

@@ -1,7 +1,7 @@
 """What the engine needs from others, and what it tells them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -89,6 +89,34 @@ class GatewayLocks(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryStep:
+    """A step of a target's canary, all of whose rows have an answer."""
+
+    target: Target
+    number: int
+    """From 1."""
+    of: int
+    """Steps of the target."""
+    action: Action
+    api_ids: tuple[str, ...]
+    failed: int
+    """Rows that were refused."""
+
+
+class CanaryCheck(Protocol):
+    """Judges a step of a canary, from outside of the run."""
+
+    @property
+    def timeout_s(self) -> float:
+        """How long it may take, in seconds."""
+        ...
+
+    async def ask(self, step: CanaryStep) -> str:
+        """Return why the target must not go on; empty: it may."""
+        ...
+
+
 class Recorder(Protocol):
     """The ledger; when a call returns, its effect is durable."""
 
@@ -96,6 +124,14 @@ class Recorder(Protocol):
         self, lane: int, *, after: int, limit: int
     ) -> list[tuple[Batch, list[Record]]]:
         """Return the lane's next unsettled batches, with their records."""
+        ...
+
+    async def batch_of(self, target: int, batch: int) -> tuple[Batch, list[Record]]:
+        """Return a batch of a target, settled or not, with its records."""
+        ...
+
+    async def accept_canary(self, target: int, steps: int) -> None:
+        """Write down that the first steps of a target's canary ended well."""
         ...
 
     async def poisoned(self, lane: int, *, limit: int) -> list[int]:
@@ -123,11 +159,37 @@ class Recorder(Protocol):
         ...
 
 
+class GaugedRate(Protocol):
+    """How fast requests go, as one reads it off."""
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second; infinite: as fast as one can."""
+        ...
+
+
+class Gauge(Protocol):
+    """The pace of one account, to be read off at any time, from any thread."""
+
+    @property
+    def rate(self) -> GaugedRate:
+        """How fast requests go out now."""
+        ...
+
+    @property
+    def ceiling(self) -> GaugedRate:
+        """What the job allows."""
+        ...
+
+
 class Observer:
     """Hears what happens; every method may be left out. None may raise or wait."""
 
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
         """An invocation begins; the tallies say how far its lanes are already."""
+
+    def paced(self, gauges: Mapping[str, Gauge]) -> None:
+        """The paces of the run's accounts, by name, from now on."""
 
     def lane_started(self, lane: Lane) -> None:
         """A worker begins; once per lane that has something to do."""
@@ -151,6 +213,9 @@ class Observer:
 
     def noticed(self, text: str) -> None:
         """People should know of this: what was asked of the run, or cannot be."""
+
+    def canary_judged(self, lane: Lane, step: CanaryStep, refusal: str) -> None:
+        """A target's canary step was judged; empty: accepted, which is durable."""
 
     def stopped(self, stop: Stop) -> None:
         """A target, lane, account or the run stops; its reason is durable."""

@@ -19,6 +19,7 @@ from bulkbind.errors import SettingsError
 from bulkbind.model import ID_COLUMNS, MAX_API_IDS, Deadline, Window, parse_window
 from bulkbind.settings.tool import installed_version
 from bulkbind.settings.units import (
+    parse_canary,
     parse_deadline,
     parse_duration,
     parse_rate,
@@ -26,6 +27,8 @@ from bulkbind.settings.units import (
 )
 from bulkbind.settings.values import (
     DEFAULT_BUSY_TIMEOUT_S,
+    DEFAULT_CANARY,
+    DEFAULT_CANARY_TIMEOUT_S,
     DEFAULT_CONCURRENCY,
     DEFAULT_LIVE_MAX_AGE_S,
     DEFAULT_MAX_ATTEMPTS,
@@ -76,6 +79,13 @@ def _joined(value: object) -> object:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
     return value
+
+
+def _canary(value: object) -> tuple[int, ...]:
+    """Read the sizes of a canary, whether as a list, a text or a flag."""
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value)) if value else "false"
+    return parse_canary(str(value), default=DEFAULT_CANARY, most=MAX_API_IDS)
 
 
 def _check_endpoint(value: str) -> str:
@@ -181,6 +191,7 @@ Count = Annotated[int, BeforeValidator(_no_bool)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
 Duration = Annotated[float, BeforeValidator(_text_of(parse_duration))]
 RateValue = Annotated[tuple[int, float], BeforeValidator(_text_of(parse_rate))]
+Canary = Annotated[tuple[int, ...], BeforeValidator(_canary)]
 Columns = Annotated[dict[str, str], AfterValidator(_check_columns)]
 Identifier = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{0,64}$")]
 Address = Annotated[str, AfterValidator(_check_address)]
@@ -214,6 +225,11 @@ class PlanSection(_Section):
     on_invalid: Literal["stop", "skip"] = "stop"
     on_conflict: Literal["stop", "first", "last"] = "stop"
     fill_blank: bool = False
+    canary: Canary = ()
+    canary_check: list[str] = []
+    canary_timeout: Annotated[Duration, Field(gt=0, le=86_400)] = (
+        DEFAULT_CANARY_TIMEOUT_S
+    )
 
 
 class PaceSection(_Section):

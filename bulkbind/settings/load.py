@@ -257,6 +257,9 @@ def _assemble(
         on_invalid=OnInvalid(job.plan.on_invalid),
         on_conflict=OnConflict(job.plan.on_conflict),
         fill_blank=job.plan.fill_blank,
+        canary=job.plan.canary,
+        canary_check=tuple(job.plan.canary_check),
+        canary_timeout_s=job.plan.canary_timeout,
         rate=job.pace.rate,
         concurrency=job.pace.concurrency,
         max_attempts=job.retry.max_attempts,
@@ -319,6 +322,10 @@ def _check_safety(job: "JobFile") -> None:
         problems.append(
             "safety.live = false (--no-live) sends without knowing whom it displaces,"
             " and cannot be undone: it needs --on-replace allow as well"
+        )
+    if job.plan.canary_check and not job.plan.canary:
+        problems.append(
+            "plan.canary_check: there is no canary to check; add canary = true"
         )
     if problems:
         raise SettingsError(problems)

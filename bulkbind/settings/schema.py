@@ -22,6 +22,13 @@ _WINDOW = {
     "type": "string",
     "description": "22:00-05:00 Asia/Shanghai, or Mon-Fri 22:00-05:00 Asia/Shanghai",
 }
+_CANARY = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": 8},
+    ],
+    "description": "true is [1, 10]: ids in the first batches of each target",
+}
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 #: Keys that are written otherwise than they are kept: "10/s" is two numbers.
@@ -44,6 +51,8 @@ _WRITTEN: dict[str, dict[str, Any]] = {
         _DURATION,
     ),
     "live_max_age": _DURATION,
+    "canary_timeout": _DURATION,
+    "canary": _CANARY,
 }
 
 #: Bounds that pydantic leaves as they are where it checks a value first.

@@ -11,6 +11,7 @@ _WINDOWS |= dict.fromkeys(("hour", "hours"), 3600.0)
 
 _RATE = re.compile(r"\s*(\d+)\s*/\s*(\d*)\s*([a-z]+)\s*", re.IGNORECASE)
 _SHARE = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*(%?)\s*")
+_CANARY = re.compile(r"\s*\d{1,3}\s*(?:,\s*\d{1,3}\s*){0,7}")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 #: A faster rate than any gateway answers; more is a slip of the hand.
@@ -95,3 +96,27 @@ def parse_deadline(text: str) -> Deadline | None:
         message = f'{text!r} is no deadline; write "2h", or "05:30 Asia/Shanghai"'
         raise ValueError(message)
     return Deadline(seconds)
+
+
+def parse_canary(text: str, *, default: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """Read the sizes of a canary: ``true``, ``false``, or ``1, 10`` with commas.
+
+    Args:
+        text: One to eight sizes.
+        default: What ``true`` stands for.
+        most: Ids that one batch may have.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    plain = text.strip().lower()
+    if plain in {"true", "false"}:
+        return default if plain == "true" else ()
+    sizes = tuple(map(int, text.split(","))) if _CANARY.fullmatch(text) else ()
+    if not sizes or min(sizes) < 1 or max(sizes) > most:
+        message = (
+            f"{text!r}: write true, or the ids of the first batches such as [1, 10]"
+            f" (up to 8 numbers from 1 to {most})"
+        )
+        raise ValueError(message)
+    return sizes

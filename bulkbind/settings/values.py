@@ -37,6 +37,12 @@ DEFAULT_SECOND_LOOK_S = 10.0
 #: After this a picture of what is bound is taken again before its rows are sent.
 DEFAULT_LIVE_MAX_AGE_S = 900.0
 
+#: Ids in a target's first batches, where a canary is asked for without numbers.
+DEFAULT_CANARY = (1, 10)
+
+#: How long ``canary_check`` may take: time for a probe or two to come round.
+DEFAULT_CANARY_TIMEOUT_S = 300.0
+
 #: Stands in where the sandbox is asked without a project.
 SANDBOX_PROJECT = "0" * 32
 
@@ -150,6 +156,12 @@ class JobSettings:
     on_invalid: OnInvalid = OnInvalid.STOP
     on_conflict: OnConflict = OnConflict.STOP
     fill_blank: bool = False
+    canary: tuple[int, ...] = ()
+    """Ids in the first batches of each target; empty: there is no canary."""
+    canary_check: tuple[str, ...] = ()
+    """Program and arguments that judge a target's canary, run without a shell; empty:
+    the rows of the canary themselves."""
+    canary_timeout_s: float = DEFAULT_CANARY_TIMEOUT_S
     rate: tuple[int, float] = DEFAULT_RATE
     concurrency: int = DEFAULT_CONCURRENCY
     max_attempts: int = DEFAULT_MAX_ATTEMPTS

@@ -27,6 +27,7 @@ class Stops:
         """Return the stop that explains the target's unanswered rows, if any."""
         reaches = (
             (Scope.TARGET, str(target.no)),
+            (Scope.CANARY, str(target.no)),
             (Scope.ACCOUNT, target.account),
             (Scope.GATEWAY, str(target.lane)),
             (Scope.DONE, ""),

@@ -93,12 +93,20 @@ class Case:
     """One for each life before the sky clears."""
     keeps_server: bool
     """The same gateway process serves all lives; else each has a fresh one."""
+    canary: tuple[int, ...] = ()
+    """Ids in the first batches of each target; empty: there is no canary."""
+    refusals: float = 0.0
+    """Share of the questions about a canary that are answered with no."""
 
     @property
     def is_calm(self) -> bool:
-        """Whether no request of its own meets a fault or a condition."""
+        """Whether no request of its own meets a fault or a condition.
+
+        A canary that is refused changes the order of the others, and with it who is
+        found out by reading and who by a refusal.
+        """
         return self.options.weather == CALM and not (
-            self.unreachable or self.options.rate
+            self.unreachable or self.options.rate or self.refusals
         )
 
 
@@ -159,9 +167,20 @@ def draw(seed: int, *, wishes: Wishes | None = None) -> Case:
         endings=wishes.endings or _endings(seed),
         keeps_server=chance.random() < 0.7,
     )
+    case = replace(case, **_canary(seed))
     if weather != CALM and chance.random() < 0.2:
         case = replace(case, unreachable=chance.choice((0.02, 0.2, 1.0)))
     return case
+
+
+def _canary(seed: int) -> dict[str, Any]:
+    chance = seeded(seed, "canary")
+    if chance.random() < 0.6:
+        return {}
+    return {
+        "canary": chance.choice(((1,), (1, 3), (2, 2, 5), (1, 10))),
+        "refusals": chance.choice((0.0, 0.3, 0.9)),
+    }
 
 
 def _retry(seed: int) -> RetryPolicy:

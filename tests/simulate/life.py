@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import cast
 
 from bulkbind.auth import Token
 from bulkbind.gateway import Gateway
+from bulkbind.job.canary import canaries_of_facts
 from bulkbind.ledger import LedgerRecorder
 from bulkbind.model import RunState, Secret
 from bulkbind.pace import Pace, Rate, ReleaseLog
 from bulkbind.run import Engine, Halt, Observer, RunSettings
 from tests.clock import VirtualLoop
+from tests.simulate.canary import Check
 from tests.simulate.case import Case, Ending, seeded
 from tests.simulate.power import Power, WatchedExecutor, WatchedLedger
 from tests.simulate.server import EPOCH, Server, Wire
@@ -217,14 +219,18 @@ class Life:
         ledger.watch(Power(loop, ending=BY_ITSELF), lambda _: None)
         self._body.server.leave(is_killed=is_killed)
         bury(loop)
+        accepted = canaries_of_facts(ledger.meta()).accepted
         ledger.close()
         self._clock.now, self._clock.loop = loop.now, None
         loop.close()
         if is_killed:
+            self._body.witness.cut_short(accepted)
             return Lived(self.no, "killed", RunState.RUNNING)
         if not is_over:
             message = "it does not end"
             raise AssertionError(message)
+        if self._task.result().ended != "itself":
+            self._body.witness.cut_short(accepted)
         return self._task.result()
 
     # --- inside ----------------------------------------------------------------------
@@ -289,6 +295,10 @@ class Life:
             },
             turns=paces,
             recorder=LedgerRecorder(executor),
+            canaries=replace(
+                canaries_of_facts(self._ledger.meta()),
+                check=Check.of(case, body.witness, now=self._loop.now),
+            ),
             locks=self._lock,
             observer=body.observer,
             settings=RunSettings(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from bulkbind.job.canary import FirstBatches, canary_facts
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Batch
 from bulkbind.pace import MemoryLog, Rate
@@ -60,7 +61,12 @@ class Scene:
         self._lines = lines
         world = MemoryWorld()
         _furnish(case, world)
-        self.witness = Witness(_plan(case, path), ceiling=case.rate, now=self.clock)
+        self.witness = Witness(
+            _plan(case, path),
+            canary=len(case.canary),
+            ceiling=case.rate,
+            now=self.clock,
+        )
         self.body = self._body(path, world)
         self.body.server.meddle = lies.behind_answers
         self.judge = Judge(case, path=path, witness=self.witness, truth=Truth(world))
@@ -111,7 +117,9 @@ class Scene:
             token="calm",  # noqa: S106
         )
         self.serve(calm)
-        self.body = replace(self.body, case=replace(self.case, unreachable=0.0))
+        self.body = replace(
+            self.body, case=replace(self.case, unreachable=0.0, refusals=0.0)
+        )
 
     def look(self, lived: Lived) -> Counter[str]:
         """Judge what a life left behind; return its verdicts."""
@@ -150,7 +158,11 @@ def _furnish(case: Case, world: MemoryWorld) -> None:
 def _plan(case: Case, path: Path) -> list[Batch]:
     """Plan the rows into a new ledger, as ``job.planning`` does it."""
     planner = Planner(
-        PlanSettings(batch_size=case.batch_size, on_conflict=case.on_conflict),
+        PlanSettings(
+            batch_size=case.batch_size,
+            canary=case.canary,
+            on_conflict=case.on_conflict,
+        ),
         gateway_of=lambda account, instance: f"gateway.example/{instance}",
         file_name=lambda file: "apis.csv",
         folder=path.parent,
@@ -158,10 +170,14 @@ def _plan(case: Case, path: Path) -> list[Batch]:
     for row in case.rows:
         planner.add(row)
     batches = list(planner.batches())
+    canaries = FirstBatches(len(case.canary))
+    for batch in batches:
+        canaries.add(batch, is_sent=True)
     ledger = SqliteLedger.create(path, tool="simulator")
     ledger.begin()
     ledger.put_batches(batches)
     draft = planner.draft
+    ledger.put_meta(canary_facts(canaries))
     ledger.put_plan(lanes=draft.lanes, targets=draft.targets, asides=draft.asides)
     ledger.commit()
     ledger.close()

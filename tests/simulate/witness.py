@@ -57,6 +57,7 @@ class Witness:
 
     Args:
         batches: Every batch of the plan.
+        canary: How many of a target's first batches are its canary.
         ceiling: What the job allows each account.
         now: The time.
     """
@@ -65,10 +66,22 @@ class Witness:
     """Of the engine that lives, by account."""
 
     def __init__(
-        self, batches: Iterable[Batch], *, ceiling: Rate, now: Callable[[], float]
+        self,
+        batches: Iterable[Batch],
+        *,
+        ceiling: Rate,
+        now: Callable[[], float],
+        canary: int = 0,
     ) -> None:
         self.ceiling = ceiling
         self.known = {batch.id: Known(batch) for batch in batches}
+        self.canaries: dict[int, list[int]] = defaultdict(list)
+        """Batches by target."""
+        for batch in self.known.values():
+            if len(self.canaries[batch.batch.target]) < canary:
+                self.canaries[batch.batch.target].append(batch.batch.id)
+        self.passed: set[tuple[int, int]] = set()
+        """Targets and steps of their canaries that are known to have ended well."""
         self.wrongs: list[str] = []
         self.intents = 0
         self.repeats: Counter[int] = Counter()
@@ -124,6 +137,7 @@ class Witness:
         self.intents += 1
         span = set(intent.span)
         lane = known.batch.lane
+        self._heed(known.batch)
         if not span:
             self.wrong(f"batch {intent.batch}: an intent for nobody")
         if span & known.bound:
@@ -173,6 +187,36 @@ class Witness:
                 self.wrong(f"batch {reading.batch}: an outage failed {reading.span}")
         for position in known.bound & set(known.failed):
             self.wrong(f"batch {reading.batch}: {position} both bound and refused")
+
+    def cut_short(self, accepted: Mapping[int, int]) -> None:
+        """Hear that a life did not end by itself: what was not durable is forgotten.
+
+        Args:
+            accepted: Steps that the ledger knows of, by target.
+        """
+        self.passed = {
+            (target, step)
+            for target, step in self.passed
+            if step <= accepted.get(target, 0)
+        }
+
+    # --- canaries --------------------------------------------------------------------
+
+    def asked(self, target: int, step: int) -> None:
+        """Hear that a step of a target's canary is asked about."""
+        known = self.known[self.canaries[target][step - 1]]
+        if len(known.bound | set(known.failed)) < len(known.batch.rows):
+            self.wrong(f"target {target}: asked before step {step} had its answers")
+        if (target, step) in self.passed:
+            self.wrong(f"target {target}: asked about step {step} again")
+
+    def _heed(self, batch: Batch) -> None:
+        """See that all steps before a batch were answered with yes."""
+        for step, canary in enumerate(self.canaries[batch.target], start=1):
+            if canary >= batch.id:
+                return
+            if (batch.target, step) not in self.passed:
+                self.wrong(f"batch {batch.id} is sent before step {step} was accepted")
 
     # --- the wire --------------------------------------------------------------------
 

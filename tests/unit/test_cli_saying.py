@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 import bulkbind.cli
 from bulkbind.cli.progress import LiveProgress
@@ -102,7 +103,7 @@ def test_a_terminal_gets_no_escape_of_anybodys_either(tmp_path, words):
 
 
 def test_what_is_said_above_the_bar_is_shown_too(capsys):
-    progress = LiveProgress()
+    progress = LiveProgress(Console(stderr=True))
     progress.stopped(
         Stop(
             scope=Scope.GATEWAY,

@@ -83,6 +83,8 @@ SHAPING: dict[str, Any] = {
     "fill_blank": True,
     "on_invalid": OnInvalid.SKIP,
     "only": (("env_id", frozenset({"x"})),),
+    "canary": (1, 10),
+    "canary_check": ("true",),
 }
 PLANNING: dict[str, Any] = {
     "action": Action.DETACH,
@@ -94,6 +96,7 @@ PLANNING: dict[str, Any] = {
 }
 NEITHER: dict[str, Any] = {
     "note": "x",
+    "canary_timeout_s": 1.0,
     "rate": (1, 1.0),
     "concurrency": 1,
     "max_attempts": 1,

@@ -107,6 +107,40 @@ def test_501_ids_need_two_requests(rows, sizes):
     assert plan.draft.totals.requests == len(sizes)
 
 
+@pytest.mark.parametrize(
+    ("rows", "sizes"),
+    [
+        (1, [1]),
+        (2, [1, 1]),
+        (11, [1, 10]),
+        (12, [1, 10, 1]),
+        (511, [1, 10, 500]),
+        (1012, [1, 10, 500, 500, 1]),
+    ],
+)
+def test_a_canary_makes_the_first_batches_of_each_target_small(rows, sizes):
+    lines = range(2, 2 + rows)
+    plan = planned(
+        *(row(line, api=f"a{line}", gw=gw) for line in lines for gw in ("g", "h")),
+        canary=(1, 10),
+    )
+
+    for target in (0, 1):
+        made = [batch for batch in plan.batches if batch.target == target]
+        assert [len(batch.api_ids) for batch in made] == sizes
+        assert [api for b in made for api in b.api_ids] == [f"a{n}" for n in lines]
+    assert plan.draft.totals.requests == 2 * len(sizes)
+
+
+def test_a_canary_is_never_more_than_a_batch():
+    lines = range(2, 10)
+    plan = planned(
+        *(row(line, api=f"a{line}") for line in lines), batch_size=3, canary=(1, 10)
+    )
+
+    assert [len(batch.api_ids) for batch in plan.batches] == [1, 3, 3, 1]
+
+
 def test_a_batch_has_its_rows_beside_its_ids():
     plan = planned(row(2, api="x"), row(3, "other", "y"), row(4, api="z"))
 

@@ -169,6 +169,31 @@ def test_anything_but_scheme_and_host_is_refused(endpoint):
     assert 'write "https://HOST" and nothing after it' in said
 
 
+# --- canary ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes"),
+    [
+        (True, (1, 10)),
+        ("true", (1, 10)),
+        (False, ()),
+        ([], ()),
+        ([3], (3,)),
+        ("1, 20,500", (1, 20, 500)),
+    ],
+)
+def test_a_canary_is_read_from_a_flag_a_list_or_a_text(given, sizes):
+    job = check_job({"plan": {"canary": given}}, where="job.toml")
+
+    assert job.plan.canary == sizes
+
+
+@pytest.mark.parametrize("given", [[0], [501], [1] * 9, ["x"], "maybe", 7.5, [-1]])
+def test_a_canary_of_no_size_is_refused(given):
+    assert "plan.canary: " in problem({"plan": {"canary": given}})
+
+
 # --- requires -------------------------------------------------------------------------
 
 

@@ -49,6 +49,7 @@ def judged(records, *, size=2, action=Action.ATTACH, stops=NO_STOPS):
 def stop(scope: Scope, key: str, *, invocation: int = 1, code: str = "X") -> Stop:
     causes = {
         Scope.TARGET: Cause.TARGET,
+        Scope.CANARY: Cause.TARGET,
         Scope.GATEWAY: Cause.GATEWAY,
         Scope.ACCOUNT: Cause.ACCOUNT,
         Scope.DONE: Cause.STOP,
@@ -355,6 +356,7 @@ def test_without_a_stop_unanswered_rows_were_interrupted():
 
 REACHES = [
     (Scope.TARGET, "7", Verdict.FAILED, Cause.TARGET),
+    (Scope.CANARY, "7", Verdict.NOT_SENT, Cause.TARGET),
     (Scope.GATEWAY, "3", Verdict.NOT_SENT, Cause.GATEWAY),
     (Scope.ACCOUNT, "payments", Verdict.NOT_SENT, Cause.ACCOUNT),
     (Scope.DONE, "", Verdict.NOT_SENT, Cause.STOP),
@@ -374,7 +376,12 @@ def test_a_stop_explains_the_rows_it_reaches(scope, key, verdict, cause):
 
 @pytest.mark.parametrize(
     ("scope", "key"),
-    [(Scope.TARGET, "8"), (Scope.GATEWAY, "4"), (Scope.ACCOUNT, "default")],
+    [
+        (Scope.TARGET, "8"),
+        (Scope.CANARY, "8"),
+        (Scope.GATEWAY, "4"),
+        (Scope.ACCOUNT, "default"),
+    ],
 )
 def test_a_stop_of_others_explains_nothing(scope, key):
     stops = Stops.of([stop(scope, key)], invocation=1)
@@ -384,7 +391,12 @@ def test_a_stop_of_others_explains_nothing(scope, key):
 
 @pytest.mark.parametrize(
     ("scope", "key"),
-    [(Scope.GATEWAY, "3"), (Scope.ACCOUNT, "payments"), (Scope.DONE, "")],
+    [
+        (Scope.CANARY, "7"),
+        (Scope.GATEWAY, "3"),
+        (Scope.ACCOUNT, "payments"),
+        (Scope.DONE, ""),
+    ],
 )
 def test_a_stop_of_an_older_invocation_does_not_count(scope, key):
     stops = Stops.of([stop(scope, key, invocation=1)], invocation=2)
@@ -416,7 +428,8 @@ def test_the_nearest_stop_explains_best():
         found.append(reaching.scope)
         every.remove(reaching)
 
-    assert found == [Scope.TARGET, Scope.ACCOUNT, Scope.GATEWAY, Scope.DONE]
+    nearest = [Scope.TARGET, Scope.CANARY]
+    assert found == [*nearest, Scope.ACCOUNT, Scope.GATEWAY, Scope.DONE]
 
 
 def test_the_later_of_two_stops_explains():
