@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bulkbind.errors import LedgerFailed, StateError, UnknownRun
+from bulkbind.errors import LedgerFailed, LedgerUnreachable, StateError, UnknownRun
 from bulkbind.host import is_alive, private_folder
-from bulkbind.ledger import SqliteLedger
+from bulkbind.job.ledgers import (
+    LEDGER_NAME,
+    PIN_NAME,
+    has_ledger,
+    open_ledger,
+    read_ledger,
+)
 from bulkbind.model import Invocation, PlanTotals, RunState, SourceFile
 
 #: A folder of this name beside the job is STATE unless another is named.
@@ -50,13 +56,13 @@ class RunFolder:
 
     @property
     def ledger(self) -> Path:
-        """The ledger."""
-        return self.path / "ledger.db"
+        """The ledger, unless the folder names a database that it is in."""
+        return self.path / LEDGER_NAME
 
     @property
     def pin(self) -> Path:
         """The pinned copy of the manifest."""
-        return self.path / "manifest.csv.gz"
+        return self.path / PIN_NAME
 
     @property
     def events(self) -> Path:
@@ -70,7 +76,7 @@ class RunFolder:
 
     def facts(self) -> "RunFacts":
         """Read what the ledger says of the run as a whole."""
-        ledger = SqliteLedger.read(self.ledger)
+        ledger = read_ledger(self.path)
         try:
             return RunFacts(self, ledger.meta(), tuple(ledger.invocations()))
         finally:
@@ -78,7 +84,7 @@ class RunFolder:
 
     def note(self, facts: Mapping[str, str]) -> None:
         """Write facts of the run as a whole into its ledger; the job is locked."""
-        ledger = SqliteLedger.open(self.ledger)
+        ledger = open_ledger(self.path)
         try:
             ledger.begin()
             ledger.put_meta(facts)
@@ -230,7 +236,7 @@ class StateFolder:
         Raises:
             UnknownRun: None, or more than one, goes by that name.
         """
-        if os.path.isfile(Path(name, "ledger.db")):  # noqa: PTH113 - any name will do
+        if name and has_ledger(Path(name)):
             return RunFolder(Path(name).resolve())
         runs = self.runs()
         if name != "latest":
@@ -296,6 +302,8 @@ def drafting(folder: Path) -> Iterator[None]:
     """
     try:
         yield
+    except LedgerUnreachable:  # that is no disk
+        raise
     except (OSError, LedgerFailed) as error:
         cause = error.__cause__ if isinstance(error, LedgerFailed) else error
         reason = getattr(cause, "strerror", "") or cause or error

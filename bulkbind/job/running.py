@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from bulkbind.auth import Credential
-from bulkbind.errors import RunInterrupted, StateError
+from bulkbind.errors import JobBusy, RunInterrupted, StateError
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.ledgers import executor_for, open_ledger, read_ledger
 from bulkbind.job.reading import Surroundings, engine_settings, read_tools
 from bulkbind.job.refusing import (
     cap,
@@ -24,7 +25,7 @@ from bulkbind.job.refusing import (
     refuse_unreachable,
 )
 from bulkbind.job.reporting import Reported, write_run_reports
-from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
+from bulkbind.ledger import Ledger, LedgerRecorder
 from bulkbind.live import Lists, Pictures
 from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
@@ -75,7 +76,7 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
             await _verify(errand, around)
             reported = write_run_reports(errand.run)
     except StateError as error:
-        if not _has_sent(errand.run):
+        if isinstance(error, JobBusy) or not _has_sent(errand.run):
             raise
         raise RunInterrupted(errand.run.handle, error) from error
     refuse_unreachable(errand.run, reported.summary)
@@ -112,7 +113,7 @@ async def _verify(errand: Errand, around: Surroundings) -> None:
 def _has_sent(run: RunFolder) -> bool:
     """Tell whether a request may have left; a ledger that cannot be read: yes."""
     try:
-        ledger = SqliteLedger.read(run.ledger)
+        ledger = read_ledger(run.path)
     except StateError:
         return True
     try:
@@ -125,7 +126,7 @@ def _has_sent(run: RunFolder) -> bool:
 
 async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> None:
     """Open everything an engine needs, and close it again."""
-    ledger = SqliteLedger.open(errand.run.ledger)
+    ledger = open_ledger(errand.run.path)
     try:
         with EventLog(errand.run.events, now=around.now) as events:
             async with connect(
@@ -142,7 +143,7 @@ async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> No
 
 
 async def _send(
-    ledger: SqliteLedger,
+    ledger: Ledger,
     errand: Errand,
     connections: Connections,
     around: Surroundings,
@@ -152,7 +153,7 @@ async def _send(
     """Let the engine work every open lane."""
     observer = Observers([events, *around.observers])
     lanes, targets = ledger.lanes(), ledger.targets()
-    async with ThreadExecutor(ledger) as executor:
+    async with executor_for(ledger) as executor:
         invocation = await executor.do(
             lambda ledger: _begin(ledger, errand, around.now(), connections.label)
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bulkbind.host import is_locked
 from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
-from bulkbind.ledger import SqliteLedger
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.model import Lane, LaneTally, RunState, Scope, Verdict
 
 #: Verdicts that a ledger counts while a run is at work.
@@ -73,7 +73,7 @@ def read_status(run: RunFolder) -> RunStatus:
         StateError: The ledger cannot be read.
     """
     facts = run.facts()
-    ledger = SqliteLedger.read(run.ledger)
+    ledger = read_ledger(run.path)
     try:
         newest = len(facts.invocations)
         return RunStatus(
