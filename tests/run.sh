@@ -40,8 +40,8 @@ step "layers"
 step "unit and contract rings"
 "$py" -m pytest -q --cov --cov-report= tests/unit tests/contract
 
-step "engine and crash rings"
-"$py" -m pytest -q --cov --cov-append --cov-report= tests/engine tests/crash
+step "engine, crash and cluster rings"
+"$py" -m pytest -q --cov --cov-append --cov-report= tests/engine tests/crash tests/cluster
 step "web ring"
 "$py" -m pytest -q --cov --cov-append --cov-report= tests/web
 "$py" -m coverage report --skip-covered --sort=cover

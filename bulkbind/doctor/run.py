@@ -10,9 +10,10 @@ from pathlib import Path
 from bulkbind.doctor.check import Check, fault, fine, from_error, warning
 from bulkbind.errors import StateError
 from bulkbind.job.folders import Kept, RunFacts, RunFolder
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.reporting import judge_run
 from bulkbind.job.status import state_of
-from bulkbind.ledger import SqliteLedger
+from bulkbind.ledger import Ledger
 from bulkbind.model import RunState
 from bulkbind.report.files import SUMS
 
@@ -35,7 +36,7 @@ def check_run(run: RunFolder) -> Iterator[Check]:
             yield fine("ledger", _of(run), f"not kept: {_KEPT[facts.kept]}")
             yield from _sums(run)
             return
-        with closing(SqliteLedger.read(run.ledger)) as ledger:
+        with closing(read_ledger(run.path)) as ledger:
             ledger.prove()
             yield fine("ledger", _of(run), "every record is what was written")
             pin = _pin(facts)
@@ -106,7 +107,7 @@ def _sums(run: RunFolder) -> Iterator[Check]:
         )
 
 
-def _report(facts: RunFacts, ledger: SqliteLedger) -> Check:
+def _report(facts: RunFacts, ledger: Ledger) -> Check:
     """Judge every row again, and hold that against the summary."""
     run = facts.folder
     try:

@@ -29,8 +29,12 @@ def archive_run(run: RunFolder, path: Path) -> None:
     """Write a run into one file; the caller holds the job's lock.
 
     Raises:
-        StateError: It cannot be written, or there is a file of that name.
+        StateError: It cannot be written, there is a file of that name, or the run's
+            ledger is in a database.
     """
+    if not run.ledger.exists():
+        message = f"run {run.id}: its ledger is in a database, which is its archive"
+        raise StateError(message)
     with closing(SqliteLedger.open(run.ledger)) as ledger:
         ledger.prove()  # and closing it brings its journal into the file
     members = [run.path / name for name in _MUST]

@@ -13,8 +13,9 @@ from bulkbind.auth import Credential
 from bulkbind.job.checked import MAX_DRIFTED, Checked, Drifted, TargetCheck
 from bulkbind.job.connecting import connect
 from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.ledgers import open_ledger
 from bulkbind.job.reading import Surroundings, read_tools
-from bulkbind.ledger import Ledger, SqliteLedger
+from bulkbind.ledger import Ledger
 from bulkbind.live import (
     Holders,
     Lists,
@@ -308,7 +309,7 @@ async def read_back(errand: CheckErrand, *, around: Surroundings) -> Checked:
     """
     checked, misses = Checked(), Misses(errand.halt)
     started = anyio.current_time()
-    with closing(SqliteLedger.open(errand.run.ledger)) as ledger:
+    with closing(open_ledger(errand.run.path)) as ledger:
         targets = ledger.targets()
         async with connect(
             errand.settings,

@@ -14,9 +14,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from bulkbind.control.folder import ControlFolder
-from bulkbind.errors import LedgerFailed, StateError, UnknownRun
+from bulkbind.errors import LedgerFailed, LedgerUnreachable, StateError, UnknownRun
 from bulkbind.host import is_alive, private_folder
-from bulkbind.ledger import SqliteLedger
+from bulkbind.job.ledgers import (
+    LEDGER_NAME,
+    PIN_NAME,
+    has_ledger,
+    open_ledger,
+    read_ledger,
+)
 from bulkbind.model import Invocation, PlanTotals, RunState, SourceFile
 from bulkbind.report.files import sync_folder
 
@@ -80,13 +86,13 @@ class RunFolder:
 
     @property
     def ledger(self) -> Path:
-        """The ledger."""
-        return self.path / "ledger.db"
+        """The ledger, unless the folder names a database that it is in."""
+        return self.path / LEDGER_NAME
 
     @property
     def pin(self) -> Path:
         """The pinned copy of the manifest."""
-        return self.path / "manifest.csv.gz"
+        return self.path / PIN_NAME
 
     @property
     def events(self) -> Path:
@@ -112,7 +118,7 @@ class RunFolder:
         """Read what the ledger, or what stands for it, says of the run as a whole."""
         if self.stub.exists():
             return _read_stub(self)
-        ledger = SqliteLedger.read(self.ledger)
+        ledger = read_ledger(self.path)
         try:
             return RunFacts(self, ledger.meta(), tuple(ledger.invocations()))
         finally:
@@ -120,7 +126,7 @@ class RunFolder:
 
     def note(self, facts: Mapping[str, str]) -> None:
         """Write facts of the run as a whole into its ledger; the job is locked."""
-        ledger = SqliteLedger.open(self.ledger)
+        ledger = open_ledger(self.path)
         try:
             ledger.begin()
             ledger.put_meta(facts)
@@ -287,9 +293,9 @@ class StateFolder:
         Raises:
             UnknownRun: None, or more than one, goes by that name.
         """
-        for file in ("ledger.db", _STUB_NAME):
-            if os.path.isfile(Path(name, file)):  # noqa: PTH113 - any name will do
-                return RunFolder(Path(name).resolve())
+        folder = Path(name)
+        if name and (has_ledger(folder) or os.path.isfile(folder / _STUB_NAME)):  # noqa: PTH113 - any name will do
+            return RunFolder(folder.resolve())
         runs = self.runs()
         if name != "latest":
             by_id = [run for run in runs if name and run.id.startswith(name)]
@@ -354,6 +360,8 @@ def drafting(folder: Path) -> Iterator[None]:
     """
     try:
         yield
+    except LedgerUnreachable:  # that is no disk
+        raise
     except (OSError, LedgerFailed) as error:
         cause = error.__cause__ if isinstance(error, LedgerFailed) else error
         reason = getattr(cause, "strerror", "") or cause or error

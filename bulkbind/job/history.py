@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from bulkbind.errors import StateError
 from bulkbind.job.folders import Kept, RunFacts, RunFolder, StateFolder
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.reporting import judge_run
-from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Verdict
 
 _CHUNK = 1024 * 1024
@@ -70,7 +70,7 @@ def _holds(pin: Path, api_id: bytes) -> bool:
 def _judged(facts: RunFacts, api_id: str) -> Iterator[Deed]:
     from bulkbind.report.cells import time_text
 
-    with closing(SqliteLedger.read(facts.folder.ledger)) as ledger:
+    with closing(read_ledger(facts.folder.path)) as ledger:
         for judged in judge_run(facts, ledger):
             if judged.row.api_id == api_id:
                 shared = judged.shared
@@ -151,7 +151,7 @@ def differences(old: RunFolder, new: RunFolder) -> Iterator[Difference]:
 
 
 def _keyed(run: RunFolder) -> Iterator[tuple[str, ...]]:
-    with closing(SqliteLedger.read(run.ledger)) as ledger:
+    with closing(read_ledger(run.path)) as ledger:
         for judged in judge_run(run.facts(), ledger):
             shared = judged.shared
             if shared.verdict is not Verdict.DUPLICATE:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bulkbind.errors import InputError
 from bulkbind.job.folders import RunFacts
 from bulkbind.job.reporting import judge_run, layout_of
-from bulkbind.ledger import SqliteLedger
+from bulkbind.ledger import Ledger
 from bulkbind.model import Action, Target, Verdict
 from bulkbind.report import JudgedRow, Layout
 from bulkbind.report.choose import Only, cell_reader
@@ -56,7 +56,7 @@ SET_ASIDE = frozenset({Verdict.DUPLICATE, Verdict.SUPERSEDED, Verdict.INVALID})
 _Image = tuple[int, Restore | None]
 
 
-def sent_rows(facts: RunFacts, ledger: SqliteLedger, *, only: Only) -> Iterator[Sent]:
+def sent_rows(facts: RunFacts, ledger: Ledger, *, only: Only) -> Iterator[Sent]:
     """Yield the chosen rows that a request carried, in manifest order.
 
     Args:
@@ -91,7 +91,7 @@ def sent_rows(facts: RunFacts, ledger: SqliteLedger, *, only: Only) -> Iterator[
         raise InputError(message)
 
 
-def _images(target: Target, ledger: SqliteLedger) -> Iterator[Iterator[_Image]]:
+def _images(target: Target, ledger: Ledger) -> Iterator[Iterator[_Image]]:
     for batch, records in ledger.batches(target.no):
         standing = stand(batch, records)
         yield iter(

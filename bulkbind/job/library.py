@@ -9,13 +9,13 @@ from bulkbind import settings
 from bulkbind.job import story
 from bulkbind.job.folders import RunFolder, StateFolder, locate_state
 from bulkbind.job.keeping import refuse_little
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.looping import run_async
 from bulkbind.job.planning import Plan
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import judge_run
 from bulkbind.job.signalling import Outcome
 from bulkbind.job.story import RunOptions
-from bulkbind.ledger import SqliteLedger
 from bulkbind.report import JudgedRow
 from bulkbind.run import Observer
 from bulkbind.settings import JobSettings, Overrides, revise
@@ -203,7 +203,7 @@ def report_rows(
     """
     folder = run if isinstance(run, RunFolder) else _state(state_dir, None).find(run)
     refuse_little(folder)
-    ledger = SqliteLedger.read(folder.ledger)
+    ledger = read_ledger(folder.path)
     try:
         yield from judge_run(folder.facts(), ledger)
     finally:

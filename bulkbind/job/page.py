@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts
-from bulkbind.ledger import SqliteLedger
+from bulkbind.ledger import Ledger
 from bulkbind.model import Scope
 from bulkbind.report import About, History
 from bulkbind.report.choose import Only
@@ -12,7 +12,7 @@ from bulkbind.settings import JobSettings
 
 
 def about_run(
-    facts: RunFacts, ledger: SqliteLedger, history: History, *, only: Only = ()
+    facts: RunFacts, ledger: Ledger, history: History, *, only: Only = ()
 ) -> About:
     """Return what a page says of a run.
 

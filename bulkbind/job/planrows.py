@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from bulkbind.job.folders import RunFolder
-from bulkbind.ledger import SqliteLedger
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.model import Action, Batch, Record, Target
 from bulkbind.plan import Judged
 from bulkbind.verdict import UNKNOWN_REPLACED, Standing, stand
@@ -12,7 +12,7 @@ from bulkbind.verdict import UNKNOWN_REPLACED, Standing, stand
 
 def planned_rows(run: RunFolder) -> Iterator[dict[str, object]]:
     """Yield what each row comes to, target by target, then the rows set aside."""
-    with closing(SqliteLedger.read(run.ledger)) as ledger:
+    with closing(read_ledger(run.path)) as ledger:
         for target in ledger.targets():
             for batch, records in ledger.batches(target.no):
                 yield from _batch(target, batch, records)

@@ -6,8 +6,9 @@ from contextlib import closing
 
 from bulkbind.errors import EndpointUnreachable, RefusedForSafety
 from bulkbind.job.folders import RunFolder
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.planning import Plan
-from bulkbind.ledger import Ledger, SqliteLedger
+from bulkbind.ledger import Ledger
 from bulkbind.model import OurCode, Summary, Verdict
 from bulkbind.plan import OnReplace
 from bulkbind.run import ON_REPLACE
@@ -110,7 +111,7 @@ def refuse_displacing(run: RunFolder, summary: Summary) -> None:
 
 
 def _last_stop(run: RunFolder) -> str:
-    with closing(SqliteLedger.read(run.ledger)) as ledger:
+    with closing(read_ledger(run.path)) as ledger:
         return ledger.stops()[-1].message
 
 

@@ -19,8 +19,9 @@ from bulkbind.errors import (
 from bulkbind.host import is_alive
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts, RunFolder
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.page import about_run
-from bulkbind.ledger import SqliteLedger
+from bulkbind.ledger import Ledger
 from bulkbind.manifest import read_pin, read_pinned
 from bulkbind.model import (
     Aside,
@@ -69,7 +70,7 @@ _SIGNALS = {"SIGINT": 130, "SIGTERM": 143}
 class LedgerSource:
     """A ledger as the report wants to read it."""
 
-    ledger: SqliteLedger
+    ledger: Ledger
     invocation: int
 
     def targets(self) -> list[Target]:
@@ -89,7 +90,7 @@ class LedgerSource:
         return self.ledger.stops()
 
 
-def judge_run(facts: RunFacts, ledger: SqliteLedger) -> Iterator[JudgedRow]:
+def judge_run(facts: RunFacts, ledger: Ledger) -> Iterator[JudgedRow]:
     """Yield every row of a run with its verdict, in manifest order.
 
     Raises:
@@ -106,9 +107,7 @@ def judge_run(facts: RunFacts, ledger: SqliteLedger) -> Iterator[JudgedRow]:
     )
 
 
-def judge_blocks(
-    facts: RunFacts, ledger: SqliteLedger, history: History
-) -> Iterator[Block]:
+def judge_blocks(facts: RunFacts, ledger: Ledger, history: History) -> Iterator[Block]:
     """Yield every row of a run with its verdict, in columns: made for millions.
 
     The pinned copy is summed while it is read; ``history`` is told of every request.
@@ -166,7 +165,7 @@ def write_run_reports(run: RunFolder) -> Reported:
         StateError: The files cannot be written.
     """
     facts = run.facts()
-    ledger = SqliteLedger.read(run.ledger)
+    ledger = read_ledger(run.path)
     try:
         settings = thaw(facts.meta["settings"])
         history = History()
@@ -254,7 +253,7 @@ def _check_pin(facts: RunFacts) -> None:
         raise LedgerDamaged(message)
 
 
-def _summary(facts: RunFacts, ledger: SqliteLedger, totals: Totals) -> Summary:
+def _summary(facts: RunFacts, ledger: Ledger, totals: Totals) -> Summary:
     meta = facts.meta
     settings = thaw(meta["settings"])
     reasons = ledger.requests_by_reason()
@@ -362,7 +361,7 @@ def export_run(run: RunFolder, *, wish: Wish, out: Path | BinaryIO) -> Exported:
         StateError: The files cannot be written.
     """
     facts = run.facts()
-    ledger = SqliteLedger.read(run.ledger)
+    ledger = read_ledger(run.path)
     try:
         history = History()
         return export(

@@ -14,6 +14,7 @@ from bulkbind.job.facts import freeze, operator
 from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.job.images import Restore, Sent, sent_rows
 from bulkbind.job.judging import Drawn, Found, Reader, Survey, is_to_be_sent
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.planning import put_judged
 from bulkbind.job.settling import WAITS, News, Slots, settle
 from bulkbind.job.walking import gateway_of
@@ -161,7 +162,7 @@ async def draw_undo(
     )
     draft = _Draft(facts, settings, planner)
     since = reader.around.now() - WAITS * settings.second_look_s
-    with PinWriter(run.pin) as pin, closing(SqliteLedger.read(undone.ledger)) as old:
+    with PinWriter(run.pin) as pin, closing(read_ledger(undone.path)) as old:
         for sent in sent_rows(facts, old, only=only):
             pin.write(_add(draft, sent, since=since))
         pin_sha256 = pin.close()

@@ -13,7 +13,7 @@ from functools import partial
 from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
 from bulkbind.control.now import Doing
-from bulkbind.errors import RunInterrupted, StateError
+from bulkbind.errors import JobBusy, RunInterrupted, StateError
 from bulkbind.job.canary import canaries_of
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
@@ -22,6 +22,7 @@ from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.keeping import keep_little
+from bulkbind.job.ledgers import executor_for, open_ledger, read_ledger
 from bulkbind.job.reading import Surroundings, engine_settings, read_tools
 from bulkbind.job.refusing import (
     cap,
@@ -30,7 +31,7 @@ from bulkbind.job.refusing import (
     refuse_unreachable,
 )
 from bulkbind.job.reporting import Reported, write_run_reports
-from bulkbind.ledger import Ledger, LedgerRecorder, SqliteLedger, ThreadExecutor
+from bulkbind.ledger import Ledger, LedgerRecorder
 from bulkbind.live import Lists, Pictures
 from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
@@ -83,7 +84,7 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
             await _verify(errand, around)
             reported = write_run_reports(errand.run)
     except StateError as error:
-        if not _has_sent(errand.run):
+        if isinstance(error, JobBusy) or not _has_sent(errand.run):
             raise
         raise RunInterrupted(errand.run.handle, error) from error
     refuse_unreachable(errand.run, reported.summary)
@@ -120,7 +121,7 @@ async def _verify(errand: Errand, around: Surroundings) -> None:
 def _has_sent(run: RunFolder) -> bool:
     """Tell whether a request may have left; a ledger that cannot be read: yes."""
     try:
-        ledger = SqliteLedger.read(run.ledger)
+        ledger = read_ledger(run.path)
     except StateError:
         return True
     try:
@@ -133,7 +134,7 @@ def _has_sent(run: RunFolder) -> bool:
 
 async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> None:
     """Open everything an engine needs, and close it again."""
-    ledger = SqliteLedger.open(errand.run.ledger)
+    ledger = open_ledger(errand.run.path)
     try:
         with EventLog(errand.run.events, now=around.now) as events:
             async with connect(
@@ -150,7 +151,7 @@ async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> No
 
 
 async def _send(
-    ledger: SqliteLedger,
+    ledger: Ledger,
     errand: Errand,
     connections: Connections,
     around: Surroundings,
@@ -161,7 +162,7 @@ async def _send(
     doing = Doing(time.monotonic)
     observer = Observers([events, doing, *around.observers])
     lanes, targets = ledger.lanes(), ledger.targets()
-    async with ThreadExecutor(ledger) as executor:
+    async with executor_for(ledger) as executor:
         invocation = await executor.do(
             lambda ledger: _begin(ledger, errand, around.now(), connections.label)
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bulkbind.control.now import Now, read_now
 from bulkbind.job.asking import is_at_work
 from bulkbind.job.folders import RunFacts, RunFolder
-from bulkbind.ledger import SqliteLedger
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.model import Lane, LaneTally, RunState, Scope, Verdict
 
 #: Verdicts that a ledger counts while a run is at work.
@@ -78,7 +78,7 @@ def read_status(run: RunFolder, *, at: float) -> RunStatus:
     """
     facts = run.facts()
     now = read_now(run.control.told()) if facts.state is RunState.RUNNING else None
-    ledger = SqliteLedger.read(run.ledger)
+    ledger = read_ledger(run.path)
     try:
         newest = len(facts.invocations)
         return RunStatus(

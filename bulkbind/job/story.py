@@ -26,6 +26,7 @@ from bulkbind.job.holds import refuse_held
 from bulkbind.job.hours import hours_for, within
 from bulkbind.job.judging import Reader
 from bulkbind.job.keeping import finish_shrinking
+from bulkbind.job.ledgers import holding_job, move_ledger, read_ledger
 from bulkbind.job.locking import working_on
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
@@ -128,7 +129,10 @@ async def _run_job(
     options: RunOptions,
 ) -> Outcome:
     credentials = find_credentials(settings, around.environ)
-    with working_on(settings.name, state=state, around=around):
+    with (
+        working_on(settings.name, state=state, around=around),
+        holding_job(settings.name, url=settings.ledger),
+    ):
         refuse_held(state, settings.name)
         hours = hours_for(settings, around)
         state.sweep()
@@ -159,6 +163,7 @@ async def _run_job(
                 )
             if not plan.totals.rows:
                 return Outcome(reported=None, run=None)
+            _move_ledger(draft, settings)
             abandoned = unfinished.folder.id if unfinished else ""
             if unfinished:
                 abandon(unfinished, by=draft.final.name)
@@ -215,11 +220,15 @@ async def _run_plan(
     facts = RunFolder(draft.draft).facts()
     _expect(facts.meta["digest"], options.expect)
     credentials = find_credentials(settings, around.environ)
-    with working_on(settings.name, state=state, around=around):
+    with (
+        working_on(settings.name, state=state, around=around),
+        holding_job(settings.name, url=settings.ledger),
+    ):
         refuse_held(state, settings.name)
         hours = hours_for(settings, around)
         if not facts.totals.rows:
             return Outcome(reported=None, run=None)
+        _move_ledger(draft, settings)
         run = draft.keep()
         reported = await carry_out(
             Errand(
@@ -304,7 +313,10 @@ async def _resume_run(
     failed: bool,
 ) -> Outcome:
     credentials = find_credentials(settings, around.environ)
-    with working_on(settings.name, state=state, around=around):
+    with (
+        working_on(settings.name, state=state, around=around),
+        holding_job(settings.name, url=settings.ledger),
+    ):
         facts = run.facts()
         if not facts.undoes:
             refuse_held(state, settings.name)
@@ -352,8 +364,13 @@ async def _resume(
     return Outcome(reported=reported, run=run)
 
 
+def _move_ledger(draft: UnfinishedRun, settings: JobSettings) -> None:
+    """Put a plan's ledger where the job wants it, before the run has its name."""
+    move_ledger(draft.draft, run_id=draft.final.name, url=settings.ledger)
+
+
 def _has_work(run: RunFolder, *, failed: bool) -> bool:
-    ledger = SqliteLedger.read(run.ledger)
+    ledger = read_ledger(run.path)
     try:
         refused = failed and any(tally.failed for tally in ledger.tally())
         return refused or bool(ledger.open_lanes())

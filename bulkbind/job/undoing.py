@@ -19,6 +19,7 @@ from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts, RunFolder, StateFolder, drafting
 from bulkbind.job.holds import Hold, new_hold, place_hold
 from bulkbind.job.judging import Reader
+from bulkbind.job.ledgers import holding_job, move_ledger
 from bulkbind.job.locking import working_on
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.restoring import Restoration, draw_undo
@@ -94,7 +95,10 @@ async def undo_run(
             folder = Path(name)
             plan = await _draw(undone, folder, "", settings, reader, options)
         return Undone(plan=plan, outcome=None)
-    with working_on(settings.name, state=state, around=around):
+    with (
+        working_on(settings.name, state=state, around=around),
+        holding_job(settings.name, url=settings.ledger),
+    ):
         state.sweep()
         draft = state.new_run(now=around.now())
         run_id, hold = draft.final.name, None
@@ -102,6 +106,7 @@ async def undo_run(
             plan = await _draw(undone, draft.draft, run_id, settings, reader, options)
             if not plan.rows:
                 return Undone(plan=plan, outcome=None)
+            move_ledger(draft.draft, run_id=run_id, url=settings.ledger)
             if options.hold:
                 why = f"run {undone.id} was undone by run {run_id}"
                 hold = new_hold(settings.name, now=around.now(), why=why, undo=run_id)

@@ -19,13 +19,13 @@ from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.locking import working_on
 from bulkbind.job.planning import Plan
 from bulkbind.job.planrows import planned_rows
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import judge_run, layout_of, write_run_reports
 from bulkbind.job.story import make_plan
-from bulkbind.ledger import SqliteLedger
 from bulkbind.plan import Judged
 from bulkbind.report.choose import Only, cell_reader
 from bulkbind.settings import JobSettings
@@ -107,7 +107,7 @@ def _choose(run: RunFolder, only: Only) -> _Chosen:
         (cell_reader(column, layout=layout, option="--only"), frozenset(values))
         for column, values in only
     ]
-    with closing(SqliteLedger.read(run.ledger)) as ledger:
+    with closing(read_ledger(run.path)) as ledger:
         marks, verdicts = bytearray(), Counter[str]()
         for judged in judge_run(facts, ledger):
             marks.append(all(read(judged) in values for read, values in wanted))

@@ -60,6 +60,7 @@ class PostgresLedger:
         self.commit = session.commit
         self.rollback = session.rollback
         self.close = session.close
+        self.mend = session.mend
 
     # --- opening ---------------------------------------------------------------------
 
@@ -81,6 +82,7 @@ class PostgresLedger:
             ledger = cls(session)
             ledger.put_meta({"written_by": tool})
             session.lock()
+            session.take_pen()
             session.commit()
             stack.pop_all()
         return ledger

@@ -26,22 +26,23 @@ _LINK: dict[str, str | int] = {
 }
 
 
-def map_error(error: psycopg.Error, where: str) -> StateError:
+def map_error(error: psycopg.Error, where: str, *, is_lost: bool = False) -> StateError:
     """Say what a database error means and what to do.
 
     Args:
         error: From psycopg.
-        where: The ledger, for people.
+        where: The database.
+        is_lost: The connection has ended, or was never made.
     """
     said = error.diag.message_primary or str(error).strip() or type(error).__name__
     said = said.partition("\n")[0]
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    if is_lost:
         return LedgerUnreachable(
-            f"the ledger {where} cannot be reached ({said}); see to the server and the"
+            f"the ledger in {where} cannot be reached ({said}); see to the server and the"
             " way to it, then give the same command again"
         )
     return LedgerFailed(
-        f"the ledger {where} cannot be used ({said}); see to the database and its"
+        f"the ledger in {where} cannot be used ({said}); see to the database and its"
         " rights, then give the same command again"
     )
 
@@ -68,7 +69,7 @@ def connect(url: str, *, writes: bool) -> _Connection:
             stack.pop_all()
             return db
     except psycopg.Error as error:
-        raise map_error(error, url) from error
+        raise map_error(error, url, is_lost=True) from error
 
 
 def migrate(db: _Connection, where: str, *, tool: str) -> None:

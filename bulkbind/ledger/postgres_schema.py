@@ -21,6 +21,9 @@ CREATE TABLE bulkbind.version (number integer NOT NULL, written_by text NOT NULL
 CREATE TABLE bulkbind.run (
     no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text NOT NULL UNIQUE,
     batches bigint NOT NULL DEFAULT 0);
+CREATE TABLE bulkbind.pen (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, holder text NOT NULL,
+    written bigint NOT NULL, PRIMARY KEY (run, holder));
 CREATE TABLE bulkbind.pin (
     run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, no integer NOT NULL,
     body bytea NOT NULL, PRIMARY KEY (run, no));
@@ -80,11 +83,29 @@ SET_VERSION = (
     " INSERT INTO bulkbind.version VALUES (%s, %s)"
 )
 LOCK_SCHEMA = f"SELECT pg_advisory_xact_lock({LOCKS}, 0)"
-LOCK_RUN = f"SELECT pg_try_advisory_lock({LOCKS}, %s::integer)"
+LOCK_RUN = f"SELECT pg_advisory_lock({LOCKS}, %s::integer)"
+LOCK_JOB = f"SELECT pg_advisory_lock({LOCKS + 1}, %s::integer)"
 
-#: In one round trip: a transaction, and the number by which it is known later.
-BEGIN = "BEGIN; SELECT pg_current_xact_id()::text"
-GET_OUTCOME = "SELECT pg_xact_status(%s::xid8)"
+#: The server needs a moment to see that a killed process is gone.
+SHORTLY = "SET lock_timeout = '1s'"
+NO_HURRY = "SET lock_timeout = 0"
+GET_JOB_HOLDER = (
+    "SELECT COALESCE(host(a.client_addr), 'its own host'), a.backend_start::text"
+    " FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory'"
+    f" AND l.classid = {LOCKS + 1} AND l.objid = %s::oid AND l.granted"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+#: The pen of a writer says which transaction was its last that was kept, and wrote.
+#: PostgreSQL's own numbers do not: those that a crash takes back are given again.
+DROP_PENS = "DELETE FROM bulkbind.pen WHERE run = %s"
+PUT_PEN = "INSERT INTO bulkbind.pen (run, holder, written) VALUES (%s, %s, 0)"
+COMMIT = (
+    "UPDATE bulkbind.pen SET written = {number} WHERE run = {run}"
+    " AND holder = '{holder}' AND pg_current_xact_id_if_assigned() IS NOT NULL; COMMIT"
+)
+GET_PEN = "SELECT written FROM bulkbind.pen WHERE run = %s AND holder = %s"
+DROP_PEN = "DELETE FROM bulkbind.pen WHERE run = %s AND holder = %s"
 
 #: The columns of each table, as they are copied from a SQLite ledger; its ``id`` only
 #: says in which order, and is given anew.
@@ -130,6 +151,11 @@ def _get(table: str, where: str) -> str:
 PUT_RUN = "INSERT INTO bulkbind.run (id) VALUES (%s) RETURNING no"
 GET_RUN = "SELECT no FROM bulkbind.run WHERE id = %s"
 COUNT_BATCHES = "UPDATE bulkbind.run SET batches = batches + %s WHERE no = %s"
+
+COUNT_COPIED = (
+    "UPDATE bulkbind.run SET batches ="
+    " (SELECT COUNT(*) FROM bulkbind.batch WHERE run = %s) WHERE no = %s"
+)
 
 PUT_META = (
     f"{_put('meta')} ON CONFLICT (run, name)"

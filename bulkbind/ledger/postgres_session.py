@@ -4,6 +4,8 @@ One connection writes to a run: an advisory lock of its session sees to it, and 
 as soon as the server knows that the connection has ended.
 """
 
+import secrets
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from bulkbind.errors import JobBusy, LedgerMismatch
+from bulkbind.errors import JobBusy, LedgerFailed, LedgerMismatch, StateError
 from bulkbind.ledger import postgres_schema as schema
 from bulkbind.ledger.postgres_link import connect, map_error, migrate, version_of
 
@@ -37,8 +39,10 @@ class Session:
         """The run's number in the database; 0: not looked up yet."""
         self._writes = writes
         self._db = connect(url, writes=writes)
-        self._transaction = ""
-        """Number of the transaction that is open, or was last."""
+        self._holder = secrets.token_hex(8)
+        self._has_pen = False
+        self._number = 0
+        """Of the transaction that is open, or was last."""
 
     @property
     def connection(self) -> psycopg.Connection[Row]:
@@ -56,7 +60,7 @@ class Session:
         try:
             migrate(self._db, self.url, tool=tool)
         except psycopg.Error as error:
-            raise map_error(error, self.url) from error
+            raise self._mapped(error) from error
 
     def add_run(self) -> None:
         """Make the run; it must not be there."""
@@ -72,7 +76,7 @@ class Session:
         try:
             has_tables = version_of(self._db, self.url) == schema.VERSION
         except psycopg.Error as error:
-            raise map_error(error, self.url) from error
+            raise self._mapped(error) from error
         found = self.do(schema.GET_RUN, self.run_id).fetchone() if has_tables else None
         if found is None:
             message = f"there is no run {self.run_id} in {self.url}; name another one"
@@ -80,6 +84,7 @@ class Session:
         (self.run,) = found
         if self._writes:
             self.lock()
+            self.take_pen()
 
     def lock(self) -> None:
         """Keep every other connection from writing to this run.
@@ -87,18 +92,49 @@ class Session:
         Raises:
             JobBusy: One does.
         """
-        (got,) = self.one(schema.LOCK_RUN, self.run % (1 << 31))
-        if not got:
+        if not self._take(schema.LOCK_RUN, self.run % (1 << 31)):
             job, holder = f"run {self.run_id}", f"another process, by {self.url}"
             raise JobBusy(job, holder)
+
+    def hold_job(self, job: str) -> None:
+        """Keep every other host that does the same from working on a job.
+
+        Raises:
+            JobBusy: One does.
+        """
+        key = zlib.crc32(job.encode()) >> 1
+        if not self._take(schema.LOCK_JOB, key):
+            host, since = self.one(schema.GET_JOB_HOLDER, key) or ("?", "?")
+            holder = f"a process at {host} (since {since}), by {self.url}"
+            raise JobBusy(job, holder)
+
+    def take_pen(self) -> None:
+        """Make what tells later which transactions of this writer were kept.
+
+        Those of earlier writers are gone, by which they know that it was taken over.
+        """
+        self.do(schema.DROP_PENS, self.run)
+        self.do(schema.PUT_PEN, self.run, self._holder)
+        self._has_pen = True
+
+    def _take(self, statement: str, key: int) -> bool:
+        """Take a lock that is free, or will be in a moment."""
+        self.do(schema.SHORTLY)
+        try:
+            self.do(statement, key)
+        except LedgerFailed as error:
+            if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+                return False
+            raise
+        self.do(schema.NO_HURRY)
+        return True
 
     # --- transactions ----------------------------------------------------------------
 
     def begin(self) -> None:
         """Open a transaction."""
-        answers = self.do(schema.BEGIN)
-        answers.nextset()
-        (self._transaction,) = answers.fetchone() or ("",)
+        self._number += 1
+        self.do("BEGIN")
 
     def commit(self) -> None:
         """Make everything since ``begin`` durable.
@@ -106,7 +142,8 @@ class Session:
         Raises:
             LedgerUnreachable: The connection is lost; ``mend`` knows what was kept.
         """
-        self.do("COMMIT")
+        number = self._number
+        self.do(schema.COMMIT.format(number=number, run=self.run, holder=self._holder))
 
     def rollback(self) -> None:
         """Forget everything since ``begin``."""
@@ -115,12 +152,10 @@ class Session:
 
     def close(self) -> None:
         """Let go of the connection and of the run."""
+        if self._has_pen:
+            with suppress(LedgerFailed):
+                self.do(schema.DROP_PEN, self.run, self._holder)
         self._db.close()
-
-    @property
-    def is_lost(self) -> bool:
-        """True: the connection has ended by itself."""
-        return self._db.broken
 
     def mend(self) -> bool:
         """Connect anew; once.
@@ -130,6 +165,7 @@ class Session:
 
         Raises:
             JobBusy: The lost connection, or another one, still holds the run.
+            LedgerFailed: Another one wrote to the run in between.
             LedgerUnreachable: Nobody answers.
         """
         with suppress(psycopg.Error):
@@ -137,10 +173,19 @@ class Session:
         self._db = connect(self.url, writes=self._writes)
         if self._writes and self.run:
             self.lock()
-        if not self._transaction:
+        if not self._has_pen:
             return False
-        (outcome,) = self.one(schema.GET_OUTCOME, self._transaction)
-        return bool(outcome == "committed")
+        pen = self.one(schema.GET_PEN, self.run, self._holder)
+        if not pen:
+            message = (
+                f"another process went on with run {self.run_id} while the way to"
+                f" {self.url} was cut; nothing more is sent from here"
+            )
+            raise LedgerFailed(message)
+        return bool(pen[0] == self._number)
+
+    def _mapped(self, error: psycopg.Error) -> StateError:
+        return map_error(error, self.url, is_lost=self._db.closed)
 
     # --- statements ------------------------------------------------------------------
 
@@ -154,7 +199,7 @@ class Session:
         try:
             return self._db.execute(statement.encode(), values or None)
         except psycopg.Error as error:
-            raise map_error(error, self.url) from error
+            raise self._mapped(error) from error
 
     def do_each(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement for many rows, without waiting after each."""
@@ -162,7 +207,7 @@ class Session:
             with self._db.cursor() as cursor:
                 cursor.executemany(statement.encode(), rows)
         except psycopg.Error as error:
-            raise map_error(error, self.url) from error
+            raise self._mapped(error) from error
 
     def one(self, statement: str, *values: object) -> Row:
         """Return the one row of a statement."""

@@ -45,7 +45,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 #: Keys that people put secrets into; what they hold is never shown as it is.
 _SECRETIVE = {
     *("endpoint", "proxy", "credential", "credential_command"),
-    *("webhook", "slack", "ping"),
+    *("webhook", "slack", "ping", "ledger"),
 }
 
 #: Every character that a scheme, a host and a port are written with.
@@ -187,6 +187,12 @@ def _check_address(value: str) -> str:
     return value
 
 
+def _check_ledger(value: str) -> str:
+    from bulkbind.ledger.address import check_address
+
+    return check_address(value)
+
+
 Count = Annotated[int, BeforeValidator(_no_bool)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
 Duration = Annotated[float, BeforeValidator(_text_of(parse_duration))]
@@ -294,6 +300,12 @@ class NotifySection(_Section):
     pass_env: list[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = []
 
 
+class ClusterSection(_Section):
+    """``[cluster]``: what several machines share."""
+
+    ledger: Annotated[str, AfterValidator(_check_ledger)] = ""
+
+
 class SandboxSection(_Section):
     """``[sandbox]``: the world of a rehearsal."""
 
@@ -330,6 +342,7 @@ class JobFile(_Section):
     safety: SafetySection = SafetySection()
     report: ReportSection = ReportSection()
     notify: NotifySection = NotifySection()
+    cluster: ClusterSection = ClusterSection()
     sandbox: SandboxSection = SandboxSection()
 
 

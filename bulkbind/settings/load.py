@@ -279,6 +279,7 @@ def _assemble(
         report_dir=base / job.report.dir if job.report.dir else None,
         report_formats=tuple(job.report.formats),
         notify=_notify(job, base=base),
+        ledger=job.cluster.ledger,
         sandbox=SandboxSettings(
             missing=job.sandbox.missing,
             unpublished=job.sandbox.unpublished,

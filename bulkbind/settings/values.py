@@ -188,6 +188,8 @@ class JobSettings:
     report_dir: Path | None = None
     report_formats: tuple[str, ...] = ("csv", "jsonl")
     notify: NotifySettings = field(default_factory=NotifySettings)
+    ledger: str = ""
+    """URL of a PostgreSQL database, without a password; empty: a file in STATE."""
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     rehearsal: bool = False
     """The sandbox stands in for another endpoint that the job names."""

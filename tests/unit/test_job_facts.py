@@ -111,6 +111,7 @@ NEITHER: dict[str, Any] = {
     "report_formats": ("csv",),
     "sandbox": SandboxSettings(missing=3),
     "notify": NotifySettings(on="always"),
+    "ledger": "postgresql://me@db.example.com/ledgers",
     "live_max_age_s": 1.0,
     "on_replace": OnReplace.ALLOW,
     "max_replace": (5.0, False),

@@ -1,0 +1,156 @@
+"""Where a run's ledger is: a file in its folder, or a database that the folder names."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkbind.errors import LedgerMismatch, SettingsError, StateError
+from bulkbind.ledger import Ledger, SqliteLedger, ThreadExecutor
+from bulkbind.ledger.address import check_address
+from bulkbind.settings import installed_version
+
+if TYPE_CHECKING:
+    from bulkbind.ledger.postgres import PostgresLedger
+    from bulkbind.ledger.postgres_session import Session
+
+#: A ledger that is a file.
+LEDGER_NAME = "ledger.db"
+
+#: Says in which database the ledger is, if it is no file.
+MARKER_NAME = "ledger.json"
+
+PIN_NAME = "manifest.csv.gz"
+
+FORMAT_VERSION = "1.0"
+
+
+def has_ledger(folder: Path) -> bool:
+    """Tell whether a folder is one of a run."""
+    names = (LEDGER_NAME, MARKER_NAME)
+    return any(os.path.isfile(folder / name) for name in names)  # noqa: PTH113 - any name will do
+
+
+def read_ledger(folder: Path) -> Ledger:
+    """Open the ledger of the run in a folder to read it.
+
+    Raises:
+        StateError: It cannot be read.
+    """
+    if where := _database(folder):
+        return _postgres().read(*where)
+    return SqliteLedger.read(folder / LEDGER_NAME)
+
+
+def open_ledger(folder: Path) -> Ledger:
+    """Open the ledger of the run in a folder to write to it; the job is locked.
+
+    Raises:
+        JobBusy: A process of another host writes to it.
+        StateError: It cannot be opened.
+    """
+    if where := _database(folder):
+        return _postgres().open(*where)
+    return SqliteLedger.open(folder / LEDGER_NAME)
+
+
+def executor_for(ledger: Ledger) -> ThreadExecutor:
+    """Return what does the work on a ledger that is open to be written."""
+    if isinstance(ledger, SqliteLedger):
+        return ThreadExecutor(ledger)
+    from bulkbind.ledger.enduring import EnduringExecutor
+
+    return EnduringExecutor(ledger)  # type: ignore[arg-type]
+
+
+def move_ledger(folder: Path, *, run_id: str, url: str) -> None:
+    """Put the ledger of a planned run where the job wants it.
+
+    Args:
+        folder: The run's, before it has its name.
+        run_id: The run.
+        url: A database; empty: the ledger stays where it is.
+
+    Raises:
+        StateError: It cannot be put there, and nothing was sent.
+    """
+    if not url:
+        return
+    with _needing_psycopg():
+        from bulkbind.ledger.shipping import ship
+
+    ledger = folder / LEDGER_NAME
+    ship(ledger, folder / PIN_NAME, url=url, run_id=run_id, tool=_tool())
+    marker = {"format_version": FORMAT_VERSION, "ledger": url, "run": run_id}
+    path = folder / MARKER_NAME
+    try:
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(marker) + "\n", encoding="utf-8")
+        ledger.unlink()
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror}); see to the disk"
+        raise StateError(message) from error
+
+
+@contextmanager
+def holding_job(job: str, *, url: str) -> Iterator[None]:
+    """While the block runs, let no other host that shares a database work on a job.
+
+    Args:
+        job: Its name.
+        url: The database; empty: there is none to share.
+
+    Raises:
+        JobBusy: Another one does.
+        StateError: The database does not answer, or is not for us.
+    """
+    if not url:
+        yield
+        return
+    with closing(_session(url)) as session:
+        session.prepare(tool=_tool())
+        session.hold_job(job)
+        yield
+
+
+def _database(folder: Path) -> tuple[str, str] | None:
+    """Return the database that a run's ledger is in, and its id; None: it is a file."""
+    path = folder / MARKER_NAME
+    try:
+        marker = json.loads(path.read_bytes())
+        return check_address(str(marker["ledger"])), str(marker["run"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        message = f"{path} does not say where the ledger is; restore it"
+        raise LedgerMismatch(message) from error
+
+
+def _postgres() -> "type[PostgresLedger]":
+    with _needing_psycopg():
+        from bulkbind.ledger.postgres import PostgresLedger
+    return PostgresLedger
+
+
+def _session(url: str) -> "Session":
+    with _needing_psycopg():
+        from bulkbind.ledger.postgres_session import Session
+    return Session(url, "", writes=True)
+
+
+@contextmanager
+def _needing_psycopg() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        problem = (
+            "cluster.ledger: a ledger in PostgreSQL needs psycopg: pip install"
+            " 'bulkbind[postgres]'"
+        )
+        raise SettingsError([problem]) from error
+
+
+def _tool() -> str:
+    return f"bulkbind {installed_version()}"
