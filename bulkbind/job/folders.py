@@ -6,15 +6,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from bulkbind.control.folder import ControlFolder
-from bulkbind.errors import LedgerFailed, LedgerUnreachable, StateError, UnknownRun
+from bulkbind.errors import StateError, UnknownRun
 from bulkbind.host import is_alive, private_folder
 from bulkbind.job.ledgers import (
     LEDGER_NAME,
@@ -349,27 +348,6 @@ class UnfinishedRun:
     def drop(self) -> None:
         """Remove it."""
         shutil.rmtree(self.draft, ignore_errors=True)
-
-
-@contextmanager
-def drafting(folder: Path) -> Iterator[None]:
-    """While the block writes a plan there is no run yet, so that none can be resumed.
-
-    Raises:
-        StateError: The disk is full, or failing.
-    """
-    try:
-        yield
-    except LedgerUnreachable:  # that is no disk
-        raise
-    except (OSError, LedgerFailed) as error:
-        cause = error.__cause__ if isinstance(error, LedgerFailed) else error
-        reason = getattr(cause, "strerror", "") or cause or error
-        message = (
-            f"{folder}: the plan cannot be written ({reason}); nothing was sent: make"
-            " room or see to the disk, then give the same command again"
-        )
-        raise StateError(message) from error
 
 
 def locate_state(

@@ -16,7 +16,8 @@ from typing import BinaryIO
 from bulkbind.errors import Fault, ManifestError, SettingsError, StateError
 from bulkbind.host import is_alive
 from bulkbind.job.container import UNREADABLE, write_container
-from bulkbind.job.folders import RunFolder, drafting
+from bulkbind.job.drafting import drafting
+from bulkbind.job.folders import RunFolder
 from bulkbind.job.reporting import FORMAT_VERSION
 
 #: The ending of a saved plan.

@@ -11,17 +11,13 @@ from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
 from bulkbind.errors import RefusedForSafety, UnknownRun
 from bulkbind.job.connecting import find_credentials
+from bulkbind.job.drafting import drafting
 from bulkbind.job.facts import (
     freeze,
     operator,
     thaw,
 )
-from bulkbind.job.folders import (
-    RunFolder,
-    StateFolder,
-    UnfinishedRun,
-    drafting,
-)
+from bulkbind.job.folders import RunFolder, StateFolder, UnfinishedRun
 from bulkbind.job.holds import refuse_held
 from bulkbind.job.hours import hours_for, within
 from bulkbind.job.judging import Reader

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkbind.job.connecting import find_credentials
+from bulkbind.job.drafting import drafting
 from bulkbind.job.facts import thaw
-from bulkbind.job.folders import RunFacts, RunFolder, StateFolder, drafting
+from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
 from bulkbind.job.holds import Hold, new_hold, place_hold
 from bulkbind.job.judging import Reader
 from bulkbind.job.ledgers import holding_job, move_ledger
