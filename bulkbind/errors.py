@@ -196,6 +196,21 @@ class LedgerUnreachable(LedgerFailed):
     """The database that a ledger is in does not answer."""
 
 
+class LeaseLost(StateError):
+    """Another process works an account now; nothing more of it is sent from here.
+
+    Args:
+        account: Its key: where it is, and its project.
+    """
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        super().__init__(
+            f"another process works {account} now, because this one was silent for too"
+            " long; see `bulkbind status`"
+        )
+
+
 class RunInterrupted(StateError):
     """A run broke off after it had begun to send; it can be resumed (exit code 3).
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from bulkbind.errors import JobBusy, LedgerUnreachable, StateError
+from bulkbind.errors import JobBusy, LeaseLost, LedgerUnreachable, StateError
 from bulkbind.ledger.executor import ThreadExecutor, _Task
 from bulkbind.ledger.store import Ledger
 
@@ -64,6 +64,13 @@ class EnduringExecutor(ThreadExecutor):
         self.mends = 0
 
     def _commit(self, group: list[_Task]) -> None:
+        self._commit_all(group)
+        if isinstance(group[0].error, LeaseLost) and len(group) > 1:
+            for task in group:  # an account that is lost is no other's fault
+                task.error = None
+                self._commit_all([task])
+
+    def _commit_all(self, group: list[_Task]) -> None:
         super()._commit(group)
         give_up_at = self._clock() + self._patience_s
         while isinstance(group[0].error, LedgerUnreachable):

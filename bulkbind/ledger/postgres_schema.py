@@ -21,6 +21,9 @@ CREATE TABLE bulkbind.version (number integer NOT NULL, written_by text NOT NULL
 CREATE TABLE bulkbind.run (
     no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id text NOT NULL UNIQUE,
     batches bigint NOT NULL DEFAULT 0);
+CREATE TABLE bulkbind.lease (
+    account text PRIMARY KEY, owner text NOT NULL, epoch bigint NOT NULL,
+    expires double precision NOT NULL, renewed double precision NOT NULL);
 CREATE TABLE bulkbind.pen (
     run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, holder text NOT NULL,
     written bigint NOT NULL, PRIMARY KEY (run, holder));
@@ -106,6 +109,35 @@ COMMIT = (
 )
 GET_PEN = "SELECT written FROM bulkbind.pen WHERE run = %s AND holder = %s"
 DROP_PEN = "DELETE FROM bulkbind.pen WHERE run = %s AND holder = %s"
+
+#: Leases count seconds since 1970 by the server's clock, which all hosts share.
+_NOW = "COALESCE(%s::double precision, EXTRACT(EPOCH FROM clock_timestamp())::float8)"
+NEW_LEASE = (
+    "INSERT INTO bulkbind.lease VALUES (%s, '', 0, 0, 0) ON CONFLICT (account)"
+    " DO NOTHING"
+)
+GET_LEASE = (
+    f"SELECT owner, epoch, expires, renewed, {_NOW} FROM bulkbind.lease"
+    " WHERE account = %s FOR UPDATE"
+)
+TAKE_LEASE = (
+    "UPDATE bulkbind.lease SET owner = %s, epoch = %s, expires = %s, renewed = %s"
+    " WHERE account = %s"
+)
+RENEW_LEASE = (
+    f"UPDATE bulkbind.lease SET renewed = {_NOW}, expires = {_NOW} + %s"
+    " WHERE account = %s AND owner = %s AND epoch = %s RETURNING epoch"
+)
+RELEASE_LEASE = (
+    f"UPDATE bulkbind.lease SET renewed = {_NOW}, expires = 0"
+    " WHERE account = %s AND owner = %s AND epoch = %s"
+)
+HOLD_EPOCH = "SELECT pg_try_advisory_lock(%s::bigint)"
+DROP_EPOCH = "SELECT pg_advisory_unlock(%s::bigint)"
+IS_EPOCH_FREE = "SELECT pg_try_advisory_xact_lock(%s::bigint)"
+
+#: A process that is stopped in the middle of a transaction keeps no row locked.
+NEVER_IDLE = "SET idle_in_transaction_session_timeout = {milliseconds}"
 
 #: The columns of each table, as they are copied from a SQLite ledger; its ``id`` only
 #: says in which order, and is given anew.

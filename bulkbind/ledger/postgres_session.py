@@ -39,6 +39,8 @@ class Session:
         """The run's number in the database; 0: not looked up yet."""
         self._writes = writes
         self._db = connect(url, writes=writes)
+        self.links = 1
+        """How many connections there were so far."""
         self._holder = secrets.token_hex(8)
         self._has_pen = False
         self._number = 0
@@ -171,6 +173,7 @@ class Session:
         with suppress(psycopg.Error):
             self._db.close()
         self._db = connect(self.url, writes=self._writes)
+        self.links += 1
         if self._writes and self.run:
             self.lock()
         if not self._has_pen:
