@@ -9,7 +9,7 @@ from contextlib import (
     asynccontextmanager,
     closing,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,9 @@ class Connections:
 
     attachers: Mapping[str, Gateway]
     turns: Mapping[str, Door]
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+    counted: Mapping[str, str] = field(default_factory=dict)
+    """What the gateway counts requests by: where the account is, and its project."""
     label: str
     """Where the credentials came from."""
     host: HostFolder
@@ -140,8 +143,10 @@ async def connect(
             for name, account in settings.accounts.items()
         }
         yield Connections(
-            attachers={name: gateway for name, (gateway, _) in ways.items()},
-            turns={name: door for name, (_, door) in ways.items()},
+            attachers={name: way.gateway for name, way in ways.items()},
+            turns={name: way.door for name, way in ways.items()},
+            paces={name: way.pace for name, way in ways.items()},
+            counted={name: way.counted for name, way in ways.items()},
             label=", ".join(
                 sorted({c.label if c else SANDBOX for c in credentials.values()})
             ),
@@ -219,6 +224,13 @@ class _Means(NamedTuple):
     state: StateFolder
 
 
+class _Way(NamedTuple):
+    gateway: Gateway
+    door: Door
+    pace: Pace
+    counted: str
+
+
 def _way(
     account: AccountSettings,
     credential: Credential | None,
@@ -226,7 +238,7 @@ def _way(
     *,
     rate: tuple[int, float],
     project_id: str,
-) -> tuple[Gateway, Door]:
+) -> _Way:
     """Return an account's gateways and its way to them.
 
     One ring per endpoint and project, shared with this host's other processes.
@@ -250,4 +262,4 @@ def _way(
         door=door,
         product=account.product,
     )
-    return gateway, door
+    return _Way(gateway, door, pace, f"{where}/{project_id}")

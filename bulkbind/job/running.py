@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bulkbind.auth import Credential
@@ -16,6 +16,7 @@ from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.job.leasing import Owned, owning
 from bulkbind.job.ledgers import executor_for, open_ledger, read_ledger
 from bulkbind.job.reading import Surroundings, engine_settings, read_tools
 from bulkbind.job.refusing import (
@@ -137,7 +138,10 @@ async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> No
                 rows=lambda: sound_rows(errand.run.pin, ledger.asides()),
                 environ=around.environ,
             ) as connections:
-                await _send(ledger, errand, connections, around, events, patience)
+                with owning(ledger, ledger.lanes(), connections) as owned:
+                    await _send(
+                        ledger, errand, connections, around, events, patience, owned
+                    )
     finally:
         ledger.close()
 
@@ -149,6 +153,7 @@ async def _send(
     around: Surroundings,
     events: EventLog,
     patience: ExitStack,
+    owned: Owned,
 ) -> None:
     """Let the engine work every open lane."""
     observer = Observers([events, *around.observers])
@@ -166,6 +171,11 @@ async def _send(
             observer=observer,
             invocation=invocation,
             around=around,
+        )
+        engine = replace(
+            engine,
+            recorders=owned.recorders(executor),
+            keepers=owned.keepers(executor),
         )
         events.note("run_started", command=errand.command, invocation=invocation)
         observer.run_started(
