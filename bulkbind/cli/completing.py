@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import (
@@ -21,6 +22,9 @@ from click.shell_completion import (
 
 from bulkbind.errors import BulkbindError
 from bulkbind.model import ID_COLUMNS, REPORT_COLUMNS, Verdict
+
+if TYPE_CHECKING:
+    from bulkbind.job.folders import StateFolder
 
 #: Runs offered by id.
 _MOST = 100
@@ -75,6 +79,13 @@ def _silent(completer: Completer) -> Completer:
     return complete
 
 
+def _state(ctx: click.Context) -> "StateFolder":
+    from bulkbind.job.folders import locate_state
+
+    given = ctx.params.get("state_dir")
+    return locate_state(given=given, environ=os.environ, base=None)
+
+
 @_silent
 def runs(
     ctx: click.Context, param: click.Parameter, incomplete: str
@@ -84,9 +95,7 @@ def runs(
     The file comes first: bash forgets what came before it.
     """
     del param
-    from bulkbind.cli import options
-
-    state = options.runs_state(ctx.params.get("state_dir"))
+    state = _state(ctx)
     ids = [run.id for run in state.runs()[:_MOST]]
     return [_file(incomplete), *_begin(["latest", *ids], incomplete)]
 
@@ -97,9 +106,7 @@ def jobs(
 ) -> list[CompletionItem]:
     """Complete a job: a name that was run, or a file."""
     del param
-    from bulkbind.cli import options
-
-    state = options.runs_state(ctx.params.get("state_dir"))
+    state = _state(ctx)
     names = {run.facts().job for run in state.runs()[:_MOST]}
     return [_file(incomplete), *_begin(sorted(names), incomplete)]
 
