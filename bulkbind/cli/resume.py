@@ -1,5 +1,6 @@
 """``bulkbind resume``: go on with a run."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from bulkbind.cli.progress import watching
 from bulkbind.job.folders import StateFolder
 from bulkbind.job.looping import run_async
 from bulkbind.job.story import resume_run
-from bulkbind.settings import revise
+from bulkbind.settings import Overrides, ledger_url, revise
 
 
 @click.command("resume")
@@ -34,10 +35,13 @@ def command(
     """Send what a run did not come to, and what is unconfirmed.
 
     RUN is an id or a unique beginning of one, a job's name, a path, or `latest`.
-    Neither job file nor manifest is needed.
+    Neither job file nor manifest is needed. With --set cluster.ledger=URL a run's id is
+    enough on any host: its plan is fetched from the database.
     """
-    run = options.runs_state(state_dir).find(run_name)
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
+    overrides, url = _without_ledger(overrides)
+    state = options.runs_state(state_dir)
+    run = state.adopt(run_name, url=url) if url else state.find(run_name)
     with watching(quiet=quiet) as around:
         outcome = run_async(
             partial(
@@ -50,3 +54,10 @@ def command(
             )
         )
     return answer(outcome, as_json=as_json, quiet=quiet)
+
+
+def _without_ledger(overrides: Overrides) -> tuple[Overrides, str]:
+    """Take out where the run is: that is no change of its plan."""
+    values = dict(overrides.values)
+    url = ledger_url(values.pop("cluster.ledger", ""))
+    return replace(overrides, values=values), url
