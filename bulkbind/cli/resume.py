@@ -12,6 +12,7 @@ from bulkbind.cli.finding import find_run
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
+from bulkbind.job.adopting import adopt_run
 from bulkbind.job.archiving import refuse_archived
 from bulkbind.job.folders import Kept, StateFolder
 from bulkbind.job.keeping import refuse_little
@@ -45,7 +46,7 @@ def command(
     overrides = options.gather(None, state_dir=state_dir, **given).overrides
     overrides, url = _without_ledger(overrides)
     if url:
-        run = options.runs_state(state_dir).adopt(run_name, url=url)
+        run = adopt_run(options.runs_state(state_dir), run_name, url=url)
     else:
         run = find_run(run_name, state_dir)
     if run.facts().kept is Kept.SUMMARY:

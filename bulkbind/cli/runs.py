@@ -10,7 +10,8 @@ from bulkbind.cli.history import diff, show_deeds
 from bulkbind.cli.runlife import archive, clean
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import remark, table, verdict_words
-from bulkbind.job.folders import RunFacts
+from bulkbind.errors import StateError
+from bulkbind.job.folders import RunFacts, StateFolder
 from bulkbind.job.status import state_of
 
 
@@ -32,23 +33,40 @@ def command(
 ) -> int:
     """List the runs in STATE, newest first; or do something with old ones.
 
-    Exit codes: 0 done; 2 no such run, or it cannot be read.
+    Exit codes: 0 done; 2 no such run, or one cannot be read.
     """
     if context.invoked_subcommand is not None:
         return 0
     state = options.runs_state(state_dir)
     if api_id is not None:
         return show_deeds(state, api_id, job=job, as_json=as_json, quiet=quiet)
-    facts = [f for f in (run.facts() for run in state.runs()) if job in {"", f.job}]
+    facts, is_whole = _readable(state)
+    facts = [one for one in facts if job in {"", one.job}]
     if as_json:
         document = {"format_version": "1.0", "runs": [_document(f) for f in facts]}
         say(json.dumps(document, indent=2, ensure_ascii=False))
     elif facts:
         header = ("run", "job", "state", "#rows", "what became of them")
         say("\n".join(table(header, [_row(f) for f in facts])))
-    elif not quiet:
+    elif is_whole and not quiet:
         say(f"there are no runs in {state.path}", err=True)
-    return 0
+    return 0 if is_whole else 2
+
+
+def _readable(state: StateFolder) -> tuple[list[RunFacts], bool]:
+    """Read every run that can be read, and tell of the others.
+
+    Returns:
+        The runs, newest first, and whether these are all there are.
+    """
+    found, is_whole = [], True
+    for run in state.runs():
+        try:
+            found.append(run.facts())
+        except StateError as error:
+            say(f"bulkbind: run {run.id} cannot be read: {error}", err=True)
+            is_whole = False
+    return found, is_whole
 
 
 command.add_command(diff)

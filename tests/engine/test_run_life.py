@@ -342,3 +342,17 @@ def test_each_of_them_says_its_exit_codes(bulkbind, name):
 
     assert said.code == 0
     assert "Exit codes:" in said.out
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(bulkbind, folder):
+    write_manifest(folder / "apis.csv", bindings(3))
+    first = bulkbind("run", "apis.csv", "--endpoint", "sandbox", "--json").json
+    second = bulkbind("run", "apis.csv", "--endpoint", "sandbox", "--rebind", "--json")
+    broken = folder / ".bulkbind" / "runs" / second.json["run_id"] / "ledger.db"
+    broken.write_bytes(b"no ledger")
+
+    said = bulkbind("runs", "--json")
+
+    assert said.code == 2
+    assert [run["run_id"] for run in said.json["runs"]] == [first["run_id"]]
+    assert f"run {second.json['run_id']} cannot be read: " in said.err
