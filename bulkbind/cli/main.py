@@ -69,6 +69,9 @@ BLOCKS: dict[str, dict[str, Entry]] = {
     },
 }
 
+#: Commands that send, and so may have left something to resume.
+_SENDS = frozenset({"run", "resume", "undo"})
+
 EVERYWHERE = """\
   --only COLUMN=V1[,V2]      only rows that have one of the values
   --default COLUMN=VALUE     fill a column that the manifest lacks
@@ -211,7 +214,7 @@ def run(arguments: Sequence[str]) -> int:
         )
         return 128 + (interrupt.number if isinstance(interrupt, _Heard) else 2)
     except Exception as error:  # noqa: BLE001 - a traceback is for developers
-        return _unexpected(error, sends=arguments[0] in {"run", "resume", "undo"})
+        return _unexpected(error, sends=not _SENDS.isdisjoint(arguments[:1]))
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

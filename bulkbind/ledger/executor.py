@@ -1,8 +1,9 @@
 """Who runs the ledger's work: a thread that commits in groups, or the caller itself.
 
-Many lanes wait for a durable write at once; the thread takes everything that has
-gathered, does it in one transaction and wakes everybody after one commit. The inline
-executor does the same for one caller, with no thread: a simulator needs that.
+Many lanes wait for a durable write at once; the thread is given everything that has
+gathered while it did the group before, does it in one transaction and wakes everybody
+after one commit. The inline executor does the same for one caller, with no thread: a
+simulator needs that.
 """
 
 import asyncio
@@ -75,16 +76,23 @@ class _Task:
 class ThreadExecutor:
     """Does the work in one thread; what has gathered shares one commit.
 
+    One group is with the thread at a time, and the next gathers in the event loop: the
+    thread is woken once for a group, and groups are as large as they can be without
+    anybody waiting for company.
+
     Use as an async context manager: leaving it waits for everything handed in, and
     what is handed in later is refused.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._queue: SimpleQueue[_Task | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Task] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="ledger", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_open = False
+        self._gathered: list[_Task] = []
+        self._is_handed = False
+        """The thread has a group, or the event loop is about to hand one over."""
         #: Transactions committed so far: fewer than pieces of work, when grouped.
         self.commits = 0
 
@@ -101,35 +109,32 @@ class ThreadExecutor:
         trace: TracebackType | None,
     ) -> None:
         self._is_open = False
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
 
     async def do(self, work: Callable[[Ledger], T]) -> T:
-        if not self._is_open:
+        if not self._is_open or self._loop is None:
             message = "the ledger's executor has ended; nothing would do this work"
             raise RuntimeError(message)
-        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Task(work, future))
+        future: asyncio.Future[object] = self._loop.create_future()
+        self._gathered.append(_Task(work, future))
+        if not self._is_handed:
+            self._is_handed = True
+            self._loop.call_soon(self._hand_over)
         return cast("T", await future)
 
-    def _work(self) -> None:
-        ending = False
-        while not ending:
-            group, ending = self._gather()
-            if group:
-                self._commit(group)
-                self._wake(group)
+    def _hand_over(self) -> None:
+        """Let the thread do what has gathered; called in the event loop's thread."""
+        group, self._gathered = self._gathered, []
+        self._is_handed = bool(group)
+        if group:
+            self._queue.put(group)
 
-    def _gather(self) -> tuple[list[_Task], bool]:
-        """Take everything that waits; block for the first."""
-        group = []
-        task = self._queue.get()
-        while task is not None:
-            group.append(task)
-            if self._queue.empty():
-                return group, False
-            task = self._queue.get()
-        return group, True
+    def _work(self) -> None:
+        while (group := self._queue.get()) is not None:
+            self._commit(group)
+            self._wake(group)
 
     def _commit(self, group: list[_Task]) -> None:
         """Do a group's work in one transaction: all of it holds, or none."""
@@ -150,7 +155,12 @@ class ThreadExecutor:
         loop = self._loop
         if loop is None or loop.is_closed():
             return
-        loop.call_soon_threadsafe(_wake_all, group)
+        loop.call_soon_threadsafe(self._woken, group)
+
+    def _woken(self, group: list[_Task]) -> None:
+        for task in group:
+            task.wake()
+        self._hand_over()
 
 
 def _tellable(error: BaseException) -> Exception:
@@ -158,8 +168,3 @@ def _tellable(error: BaseException) -> Exception:
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
     return LedgerFailed(f"the ledger's work was given up: {error!r}")
-
-
-def _wake_all(group: list[_Task]) -> None:
-    for task in group:
-        task.wake()

@@ -170,7 +170,8 @@ async def test_a_request_takes_no_more_calls_than_it_did(tmp_path):
     # ones four at a time.
     assert full["hops"] == 2 * REQUESTS + LANES * (1 + 3)
     assert full["statements"] <= 10.2 * REQUESTS
-    assert full["calls"] <= 800 * REQUESTS
+    # 7 of them are the pool of slots, which can be resized, and the canary's gate.
+    assert full["calls"] <= 812 * REQUESTS
     # An id is worked on by loops in C: 495 more of them, and few more calls.
     assert full["calls"] - few["calls"] <= 15 * REQUESTS
     # An object for each id that the collector has to walk would be one more in 1.4.

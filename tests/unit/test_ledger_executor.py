@@ -59,6 +59,41 @@ async def test_64_writes_that_gather_share_a_commit(ledger):
     assert executor.commits <= 2
 
 
+async def test_writes_of_one_turn_of_the_event_loop_share_one_commit(ledger):
+    async with (
+        ThreadExecutor(ledger) as executor,
+        anyio.create_task_group() as group,
+    ):
+        for number in range(64):
+            group.start_soon(executor.do, note(f"n{number}"))
+
+    assert len(notes(ledger)) == 64
+    assert executor.commits == 1
+
+
+async def test_what_gathers_while_a_group_is_written_is_the_next_group(ledger):
+    going_on, is_written = Event(), Event()
+
+    def hold(ledger) -> None:
+        going_on.set()
+        is_written.wait(10)
+
+    async with (
+        ThreadExecutor(ledger) as executor,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(executor.do, hold)
+        while not going_on.is_set():
+            await anyio.lowlevel.checkpoint()
+        for number in range(64):
+            group.start_soon(executor.do, note(f"n{number}"))
+            await anyio.lowlevel.checkpoint()
+        is_written.set()
+
+    assert len(notes(ledger)) == 64
+    assert executor.commits == 2
+
+
 async def test_writes_one_after_another_have_a_commit_each(ledger):
     async with ThreadExecutor(ledger) as executor:
         for number in range(5):
