@@ -42,7 +42,9 @@ def command(
 ) -> int:
     """Say how far RUN is, and why it waits; the newest one if none is named.
 
-    With --json, --watch prints one document a line. Exit codes: 0; 2 no such run.
+    With --json, --watch prints one document a line.
+
+    Exit codes: 0 shown; 2 no such run.
     """
     run = find_run(run_name, state_dir)
     facts = run.facts()
