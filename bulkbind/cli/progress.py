@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bulkbind.cli.saying import say
-from bulkbind.cli.words import duration
+from bulkbind.cli.words import count, duration
 from bulkbind.job.reading import Surroundings
 from bulkbind.model import (
     Action,
@@ -129,7 +129,7 @@ class Counting(Observer):
     def line(self) -> str:
         """Say in one line how far the run is."""
         if not self.run_id:
-            return f"reading what is bound: {self.pages:,} pages"
+            return f"reading what is bound: {count(self.pages, 'page')}"
         percent = 100 * self.done // self.rows if self.rows else 100
         parts = [
             f"{self.done:,} of {self.rows:,} rows ({percent} %)",

@@ -12,7 +12,7 @@ import msgspec
 from bulkbind.cli import options
 from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say
-from bulkbind.cli.standing import standing
+from bulkbind.cli.standing import standing, waits
 from bulkbind.cli.words import count, headline, little_lines, table
 from bulkbind.job.folders import Kept, RunFacts, RunFolder
 from bulkbind.job.keeping import read_summary
@@ -96,9 +96,9 @@ def _line(status: RunStatus) -> str:
     ]
     now = status.now
     if now is not None:
-        parts.append(f"{now.lanes_sending:,} lanes sending")
+        parts.append(f"{count(now.lanes_sending, 'lane')} sending")
         parts += [
-            f"{reason.lanes:,} wait for {reason.why}"
+            f"{reason.lanes:,} {waits(reason)}"
             + ("" if reason.seconds is None else f" ({reason.seconds:.0f} s)")
             for reason in now.reasons[:2]
         ]
