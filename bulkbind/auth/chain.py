@@ -116,10 +116,17 @@ class Finder:
         found = _lasting(texts, clock)
         if not texts.label.startswith("command:"):
             return found.proof
-        return self._renewing(found, lambda: self._command(account, command), clock)
+        _refuse_expired(found, account, clock)
+        return self._renewing(
+            found, lambda: self._command(account, command), clock, account
+        )
 
     def _renewing(
-        self, first: "_Lasting", again: Callable[[], Texts], clock: ServerClock
+        self,
+        first: "_Lasting",
+        again: Callable[[], Texts],
+        clock: ServerClock,
+        account: str,
     ) -> Renewing:
         """Return a credential for which a command is run again when it must be."""
 
@@ -128,6 +135,7 @@ class Finder:
             try:
                 texts = await anyio.to_thread.run_sync(again)
                 found = _lasting(texts, clock)
+                _refuse_expired(found, account, clock)
             except CredentialsMissing as error:
                 raise CredentialUnavailable(str(error)) from None
             return Fetched(found.proof, found.expires_at)
@@ -321,6 +329,21 @@ def _lasting(texts: Texts, clock: ServerClock) -> _Lasting:
         project_id=texts.project_id,
     )
     return _Lasting(key, expires_at)
+
+
+def _refuse_expired(found: _Lasting, account: str, clock: ServerClock) -> None:
+    """Refuse what a command printed when it has ended already.
+
+    Raises:
+        CredentialsMissing: It has; it would only count as a failure over there.
+    """
+    if found.expires_at <= clock():
+        message = (
+            f"credential_command of account {account!r} gives a credential whose"
+            " expires_at is past, and it was not sent; let it print a new one, or put"
+            " this machine's clock right"
+        )
+        raise CredentialsMissing(message)
 
 
 def read_credential(text: str, *, label: str) -> Texts:

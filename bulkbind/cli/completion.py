@@ -11,12 +11,11 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.command("completion", epilog="Exit codes: 0 printed; 2 no such shell.")
 @click.argument("shell", type=click.Choice(_SHELLS))
 def command(*, shell: str) -> int:
-    r"""Print the lines that make SHELL complete bulkbind: commands, runs, values.
+    """Print the lines that make SHELL complete bulkbind: commands, runs, values.
 
-    \b
-    bash:  eval "$(bulkbind completion bash)"   # in ~/.bashrc
-    zsh:   eval "$(bulkbind completion zsh)"    # in ~/.zshrc, after compinit
-    fish:  bulkbind completion fish | source    # in ~/.config/fish/config.fish
+    In ~/.bashrc `eval "$(bulkbind completion bash)"`; in ~/.zshrc, after compinit,
+    `eval "$(bulkbind completion zsh)"`; in ~/.config/fish/config.fish `bulkbind
+    completion fish | source`.
     """
     from click.shell_completion import get_completion_class
 

@@ -72,7 +72,8 @@ BLOCKS: dict[str, dict[str, Entry]] = {
 #: Commands that send, and so may have left something to resume.
 _SENDS = frozenset({"run", "resume", "undo"})
 
-EVERYWHERE = """\
+#: Not every command has each; its own help says which.
+SHARED = """\
   --only COLUMN=V1[,V2]      only rows that have one of the values
   --default COLUMN=VALUE     fill a column that the manifest lacks
   --set [SECTION.]KEY=VALUE  any key of a job file
@@ -99,15 +100,12 @@ EXITS_OF = {
     " sent; 4 refused for safety; 75 another process is at it; 130, 143 signals",
     "resume": "0 all well, or nothing to do; 1 a row failed; 2 input wrong; 3 some rows"
     " not sent; 4 refused for safety; 75 another process is at it; 130, 143 signals",
-    "status": "0 shown; 2 no such run",
     "report": "0 shown or written; 2 no such run or column, or it cannot be written",
     "verify": "0 no drift; 2 input wrong; 75 another process is at it",
     "undo": "0 all put back; 1 a row failed or was kept; 2 input wrong, nothing sent; 3"
     " some rows not sent; 4 what was there before is not known; 75 another process is at"
     " it; 130, 143 signals",
     "export": "0 written; 2 input wrong; 3 not everything could be read",
-    "pause": "0 on hold; 2 no such job",
-    "unpause": "0 on hold no more; 2 no such job",
     "init": "0 written; 2 a file is there already, or cannot be written",
     "doctor": "0 no fault; 1 a fault; 2 usage or job file wrong",
     "sandbox": "0 served until a signal; 2 an option or file is wrong",
@@ -158,7 +156,7 @@ class BlockGroup(click.Group):
                 with formatter.section(title):
                     rows = [(name, entry.summary) for name, entry in block.items()]
                     formatter.write_dl(rows)
-        for title, text in (("Everywhere", EVERYWHERE), ("Exit codes", EXITS)):
+        for title, text in (("Of many commands", SHARED), ("Exit codes", EXITS)):
             with formatter.section(title):
                 formatter.write(text + "\n")
 
@@ -214,7 +212,7 @@ def run(arguments: Sequence[str]) -> int:
         )
         return 128 + (interrupt.number if isinstance(interrupt, _Heard) else 2)
     except Exception as error:  # noqa: BLE001 - a traceback is for developers
-        return _unexpected(error, sends=not _SENDS.isdisjoint(arguments[:1]))
+        return _unexpected(error, arguments)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -287,7 +285,21 @@ def _call(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _disk_fault(error: OSError, *, sends: bool) -> int:
+def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
+    if os.environ.get("BULKBIND_DEBUG"):
+        raise error
+    code, told = 70, _own_fault(error)
+    if isinstance(error, OSError):
+        sends = not _SENDS.isdisjoint(arguments[:1])
+        code, told = 3 if sends else 2, _disk_fault(error, sends=sends)
+    with suppress(OSError):
+        say(f"bulkbind: {told}", err=True)
+        if _wants_json(arguments):
+            say(json.dumps(_refusal(told, code), indent=2, ensure_ascii=False))
+    return code
+
+
+def _disk_fault(error: OSError, *, sends: bool) -> str:
     """Say that the answer, or a file, could not be written or read."""
     where = error.filename or "standard output, or a file"
     then = ", then give the same command again"
@@ -296,27 +308,11 @@ def _disk_fault(error: OSError, *, sends: bool) -> int:
             ". What a run did is in its ledger: `bulkbind report latest` shows it,"
             " `bulkbind resume latest` goes on"
         )
-    with suppress(OSError):
-        say(
-            f"bulkbind: {where} cannot be used ({error.strerror or error}); see to the"
-            f" disk{then}",
-            err=True,
-        )
-    return 3 if sends else 2
+    return f"{where} cannot be used ({error.strerror or error}); see to the disk{then}"
 
 
-def _unexpected(error: Exception, *, sends: bool) -> int:
-    if os.environ.get("BULKBIND_DEBUG"):
-        raise error
-    if isinstance(error, OSError):
-        return _disk_fault(error, sends=sends)
-    return _own_fault(error)
-
-
-def _own_fault(error: Exception) -> int:
-    say(
-        f"bulkbind: this is a fault of bulkbind's own: {type(error).__name__}: {error};"
-        " a run that had begun can be resumed. BULKBIND_DEBUG=1 shows where it happened",
-        err=True,
+def _own_fault(error: Exception) -> str:
+    return (
+        f"this is a fault of bulkbind's own: {type(error).__name__}: {error}; a run"
+        " that had begun can be resumed. BULKBIND_DEBUG=1 shows where it happened"
     )
-    return 70

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bulkbind.cli.counting import Counting
 from bulkbind.cli.saying import say
 from bulkbind.cli.view import LaneState, choose, draw
-from bulkbind.cli.words import duration
+from bulkbind.cli.words import count, duration
 from bulkbind.job.reading import Surroundings
 from bulkbind.model import LaneTally, Scope, Stop
 from bulkbind.wire import visible
@@ -99,7 +99,7 @@ class PlainProgress(Telling):
     def line(self) -> str:
         """Say in one line how far the run is."""
         if not self.run_id:
-            return f"reading what is bound: {self.pages:,} pages"
+            return f"reading what is bound: {count(self.pages, 'page')}"
         percent = 100 * self.done // self.rows if self.rows else 100
         parts = [
             f"{self.done:,} of {self.rows:,} rows ({percent} %)",

@@ -1,14 +1,13 @@
 """``bulkbind report``: show what became of every row, or write it elsewhere."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from bulkbind.cli import completing, options
 from bulkbind.cli.finding import find_run
-from bulkbind.cli.saying import say
-from bulkbind.cli.words import headline, little_lines
+from bulkbind.cli.saying import say, streamed
+from bulkbind.cli.words import count, headline, little_lines
 from bulkbind.errors import SettingsError
 from bulkbind.job.folders import Kept
 from bulkbind.job.keeping import refuse_little
@@ -74,9 +73,10 @@ def command(
         split_by=split_by,
         excel=excel,
     )
-    exported = export_run(run, wish=wish, out=output or sys.stdout.buffer)
+    exported = export_run(run, wish=wish, out=output or streamed())
     if not quiet and output is not None:
-        say(f"{exported.rows:,} rows in {len(exported.files):,} files", err=True)
+        written = count(len(exported.files), "file")
+        say(f"{count(exported.rows, 'row')} in {written}", err=True)
     return 0
 
 

@@ -1,7 +1,7 @@
 """What a run at work does and why it waits, as lines of text."""
 
 from bulkbind.cli.words import count, duration, table
-from bulkbind.control.now import Now
+from bulkbind.control.now import Now, Reason
 from bulkbind.job.status import RunStatus
 
 #: A word that is older than this was not followed by the next one.
@@ -23,6 +23,12 @@ def standing(status: RunStatus) -> list[str]:
     elif status.now_age_s > OLD_S:
         lines += [f"it has said nothing for {duration(status.now_age_s)}; then it was:"]
     return lines + _now(now)
+
+
+def waits(reason: Reason) -> str:
+    """Say what lanes wait for."""
+    verb = "waits" if reason.lanes == 1 else "wait"
+    return f"{verb} for {'`unpause`' if reason.why == 'paused' else reason.why}"
 
 
 def _now(now: Now) -> list[str]:
@@ -47,7 +53,7 @@ def _now(now: Now) -> list[str]:
         )
     for reason in now.reasons:
         longest = "" if reason.seconds is None else f", {_more(reason.seconds)}"
-        lines.append(f"{count(reason.lanes, 'lane')} wait for {reason.why}{longest}")
+        lines.append(f"{count(reason.lanes, 'lane')} {waits(reason)}{longest}")
     rows = [
         (lane.gateway, lane.state, lane.why, f"{lane.seconds:.1f}")
         for lane in now.slowest[:_SHOWN]

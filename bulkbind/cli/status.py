@@ -12,7 +12,7 @@ import msgspec
 from bulkbind.cli import options
 from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say
-from bulkbind.cli.standing import standing
+from bulkbind.cli.standing import standing, waits
 from bulkbind.cli.words import count, headline, little_lines, table
 from bulkbind.job.folders import Kept, RunFacts, RunFolder
 from bulkbind.job.keeping import read_summary
@@ -42,7 +42,9 @@ def command(
 ) -> int:
     """Say how far RUN is, and why it waits; the newest one if none is named.
 
-    With --json, --watch prints one document a line. Exit codes: 0; 2 no such run.
+    With --json, --watch prints one document a line.
+
+    Exit codes: 0 shown; 2 no such run.
     """
     run = find_run(run_name, state_dir)
     facts = run.facts()
@@ -94,9 +96,9 @@ def _line(status: RunStatus) -> str:
     ]
     now = status.now
     if now is not None:
-        parts.append(f"{now.lanes_sending:,} lanes sending")
+        parts.append(f"{count(now.lanes_sending, 'lane')} sending")
         parts += [
-            f"{reason.lanes:,} wait for {reason.why}"
+            f"{reason.lanes:,} {waits(reason)}"
             + ("" if reason.seconds is None else f" ({reason.seconds:.0f} s)")
             for reason in now.reasons[:2]
         ]

@@ -77,9 +77,8 @@ def pause_run(run: RunFolder, *, now: float) -> bool:
         StateError: The order cannot be written.
     """
     refuse_idle(run)
-    if run.control.is_asked(PAUSE):
-        return False
-    run.control.ask(PAUSE, order(now))
+    if not run.control.is_asked(PAUSE):
+        run.control.ask(PAUSE, order(now))
     return _seen(run, lambda: f'"paused_by":"{PAUSE}d' in _told(run))
 
 

@@ -113,6 +113,19 @@ def test_a_paused_run_sends_nothing_until_it_is_unpaused(
     ]
 
 
+def test_a_second_pause_says_that_the_run_is_paused(bulkbind, state, slow, at_work):
+    with slow as served:
+        run = at_work(served)
+        name = latest(state).name
+        first, second = bulkbind("pause", name), bulkbind("pause", name)
+        until(lambda: "3 lanes wait for `unpause`" in bulkbind("status").out, alive=run)
+        bulkbind("stop", name, "--wait")
+
+    assert first.code == second.code == 0
+    assert second.err == first.err
+    assert f"run {name} is paused" in first.err
+
+
 def test_a_file_made_by_hand_pauses_and_its_removal_unpauses(
     state, rows, slow, at_work, bulkbind
 ):
@@ -427,7 +440,7 @@ def test_status_watch_ends_with_the_run(bulkbind, folder, state, rows, slow, at_
     with slow as served:
         run = at_work(served, rate="30/s")
         with started("status", "--watch", folder=folder) as watch:
-            until(lambda: "lanes sending" in watch.out, alive=watch)
+            until(lambda: " sending" in watch.out, alive=watch)
             run.wait()
             said = watch.wait()
 

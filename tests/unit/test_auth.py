@@ -7,7 +7,7 @@ import pytest
 
 from bulkbind.auth import Finder, Key, Signable, Token
 from bulkbind.auth.chain import read_credential
-from bulkbind.errors import CredentialsMissing
+from bulkbind.errors import CredentialsMissing, CredentialUnavailable
 from bulkbind.model import Secret
 from tests.cloud import Gate
 
@@ -228,6 +228,27 @@ async def test_a_command_is_run_again_before_what_it_printed_expires(
 
     assert [one.headers(REQUEST)["X-Auth-Token"] for one in proofs] == shown
     assert found.project_id == "pro"
+
+
+def test_what_a_command_printed_is_not_sent_when_it_has_ended(find, tmp_path):
+    command = counting(tmp_path, expires_at="1969-12-31T23:59:59Z")
+
+    with pytest.raises(CredentialsMissing, match="is past, and it was not sent"):
+        find(account="payments", command=command)
+
+
+async def test_a_new_one_that_has_ended_is_not_sent_either(find, tmp_path):
+    script = tmp_path / "expires"
+    script.write_text("1970-01-01T00:04:00Z")  # soon: it is run again at once
+    code = (
+        "import json, pathlib, sys; at = pathlib.Path(sys.argv[1]).read_text();"
+        "print(json.dumps({'token': 'one', 'expires_at': at}))"
+    )
+    found = find(account="payments", command=(sys.executable, "-c", code, str(script)))
+    script.write_text("1969-12-31T23:59:59Z")
+
+    with pytest.raises(CredentialUnavailable, match="is past, and it was not sent"):
+        await found.renewed(found._held.proof, Gate(), project_id="pro")
 
 
 async def test_a_command_is_run_again_once_for_a_401(find, tmp_path):

@@ -1,5 +1,6 @@
 """The command line as it is met first: help, explanations, wrong commands."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from bulkbind.cli.main import BLOCKS
+from bulkbind.cli.main import BLOCKS, _unexpected
 from bulkbind.errors import (
     BulkbindError,
     CredentialsMissing,
@@ -41,7 +42,8 @@ def test_help_names_every_command_in_its_block(bulkbind):
     assert said.code == 0
     places = [said.out.index(f"\n  {name} ") for name in COMMANDS]
     assert places == sorted(places)
-    for title in ("Look and do", "History", "Set-up", "Everywhere", "Exit codes"):
+    titles = ("Look and do", "History", "Set-up", "Of many commands", "Exit codes")
+    for title in titles:
         assert f"{title}:" in said.out
 
 
@@ -51,7 +53,9 @@ def test_every_command_has_help(bulkbind, name):
 
     assert said.code == 0
     assert said.out.startswith(f"Usage: bulkbind {name}")
-    assert re.search(r"Exit codes?:? ?\d?", said.out), "says no exit code"
+    codes = re.findall(r"Exit codes:\s+\d+ ", said.out)
+    assert len(codes) == 1, "says its exit codes never, or twice"
+    assert "\\b" not in said.out
 
 
 def test_help_imports_nothing_heavy():
@@ -172,3 +176,20 @@ def test_explain_alone_lists_everything(bulkbind):
 )
 def test_an_error_has_the_exit_code_of_whoever_can_mend_it(error, code):
     assert exit_code_of(error) == code
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "code"),
+    [
+        (RuntimeError("odd"), ("status",), 70),
+        (OSError(28, "No space left on device", "a.csv"), ("status",), 2),
+        (OSError(28, "No space left on device", "a.csv"), ("run",), 3),
+    ],
+)
+def test_a_script_is_told_of_what_nobody_expected(capsys, error, words, code):
+    assert _unexpected(error, [*words, "--json"]) == code
+    out, err = capsys.readouterr()
+
+    told = json.loads(out)
+    assert told["exit_code"] == code
+    assert err == f"bulkbind: {told['error']}\n"

@@ -45,6 +45,13 @@ def settle(progress, batch, answer):
     progress.request_settled(LANE, batch, answer, seconds=0.1)
 
 
+def test_one_page_is_no_pages():
+    reading = PlainProgress(clock=FakeClock())
+    reading.pages = 1
+
+    assert reading.line() == "reading what is bound: 1 page"
+
+
 def test_rows_with_a_receipt_are_done(progress):
     settle(progress, batch(), answer(named=(0, 2)))
 

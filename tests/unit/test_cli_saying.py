@@ -102,6 +102,33 @@ def test_a_terminal_gets_no_escape_of_anybodys_either(tmp_path, words):
     assert "\u202e".encode() not in shown
 
 
+def test_a_report_on_a_terminal_obeys_no_cell_and_a_pipe_gets_it_as_it_is(tmp_path):
+    text = "\x1b[2J\u202e"
+    rows = "instance_id,plugin_id,env_id,api_id,owner\n" + ",".join(
+        ["a" * 32, "b" * 32, "DEFAULT_ENVIRONMENT_RELEASE_ID", "c" * 32, text]
+    )
+    (tmp_path / "apis.csv").write_text(rows + "\n")
+    environ = {**os.environ, "BULKBIND_HOST_DIR": str(tmp_path / "host")}
+    run = (sys.executable, "-m", "bulkbind", "run", "apis.csv", "-q")
+    subprocess.run(
+        [*run, "--endpoint", "sandbox"], cwd=tmp_path, env=environ, check=True
+    )
+    words = ("report", "latest", "--format", "csv")
+    shown = on_a_terminal(tmp_path, *words)
+    piped = subprocess.run(
+        [sys.executable, "-m", "bulkbind", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    ).stdout
+
+    assert b"\\u001b[2J\\u202e\r\n" in shown  # the terminal's driver adds the CR
+    assert b"\x1b" not in shown
+    assert b"\\u000d" not in shown
+    assert text.encode() in piped
+    assert piped.count(b"\r\n") == 2
+
+
 def test_what_is_said_above_the_bar_is_shown_too(capsys):
     progress = LiveProgress(Console(stderr=True))
     progress.stopped(
