@@ -26,6 +26,7 @@ surroundings = engine.surroundings
 folder = engine.folder
 state = engine.state
 bulkbind = engine.bulkbind
+live = engine.live
 
 FAST = ("--endpoint", "sandbox", "--rate", "2000/s")
 
@@ -374,3 +375,14 @@ def test_a_plan_that_is_saved_needs_its_project(bulkbind, folder, manifest):
     assert refused.code == 2
     assert "--project-id" in refused.err
     assert not (folder / "saved.plan").exists()
+
+
+def test_a_run_that_finds_all_as_it_should_be_keeps_its_summary_and_no_folder(
+    bulkbind, live, manifest, state
+):
+    first = bulkbind("run", manifest, *FAST)
+    second = bulkbind("run", manifest, *FAST, "-q")
+
+    assert (first.code, second.code, second.err) == (0, 0, "")
+    kept = sorted(path.name for path in latest(state).iterdir())
+    assert kept == ["SHA256SUMS", "run.json", "summary.json"]
