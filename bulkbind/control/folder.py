@@ -133,13 +133,14 @@ class ControlFolder:
             with self._opened() as folder:
                 with suppress(FileNotFoundError):
                     os.unlink(draft, dir_fd=folder)
-                fd = os.open(draft, _NEW, 0o600, dir_fd=folder)
-                with os.fdopen(fd, "wb") as file:
-                    file.write(text)
-                    if durable:
-                        file.flush()
-                        os.fsync(fd)
-                os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+                with _whole_or_gone(draft, folder):
+                    fd = os.open(draft, _NEW, 0o600, dir_fd=folder)
+                    with os.fdopen(fd, "wb") as file:
+                        file.write(text)
+                        if durable:
+                            file.flush()
+                            os.fsync(fd)
+                    os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError as error:
             message = (
                 f"{self.path / name} cannot be written ({error.strerror}); see to the"
@@ -181,6 +182,17 @@ def _read(name: str, folder: int, *, most: int = MAX_BYTES) -> Found | str:
         os.close(fd)
     changed = datetime.fromtimestamp(about.st_mtime, UTC)
     return Found(data, _owner(about.st_uid), iso(changed))
+
+
+@contextmanager
+def _whole_or_gone(draft: str, folder: int) -> Iterator[None]:
+    """Leave no draft behind when it cannot be written or renamed."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            os.unlink(draft, dir_fd=folder)
+        raise
 
 
 def iso(moment: datetime) -> str:
