@@ -9,7 +9,7 @@ from contextlib import (
     asynccontextmanager,
     closing,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +48,8 @@ class Connections:
     turns: Mapping[str, Door]
     paces: Mapping[str, Pace]
     """How fast each account's turns come."""
+    counted: Mapping[str, str] = field(default_factory=dict)
+    """What the gateway counts requests by: where the account is, and its project."""
     label: str
     """Where the credentials came from."""
     host: HostFolder
@@ -150,6 +152,7 @@ async def connect(
             attachers={name: way.gateway for name, way in ways.items()},
             turns={name: way.door for name, way in ways.items()},
             paces={name: way.pace for name, way in ways.items()},
+            counted={name: way.counted for name, way in ways.items()},
             label=", ".join(
                 sorted({c.label if c else SANDBOX for c in credentials.values()})
             ),
@@ -237,6 +240,7 @@ class _Way(NamedTuple):
     gateway: Gateway
     door: Door
     pace: Pace
+    counted: str
 
 
 def _way(
@@ -270,4 +274,4 @@ def _way(
         door=door,
         product=account.product,
     )
-    return _Way(gateway, door, pace)
+    return _Way(gateway, door, pace, f"{where}/{project_id}")

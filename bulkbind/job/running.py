@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bulkbind.auth import Credential
@@ -22,6 +22,7 @@ from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.keeping import keep_little
+from bulkbind.job.leasing import Owned, owning
 from bulkbind.job.ledgers import executor_for, open_ledger, read_ledger
 from bulkbind.job.reading import Surroundings, engine_settings, read_tools
 from bulkbind.job.refusing import (
@@ -145,7 +146,10 @@ async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> No
                 rows=lambda: sound_rows(errand.run.pin, ledger.asides()),
                 environ=around.environ,
             ) as connections:
-                await _send(ledger, errand, connections, around, events, patience)
+                with owning(ledger, ledger.lanes(), connections) as owned:
+                    await _send(
+                        ledger, errand, connections, around, events, patience, owned
+                    )
     finally:
         ledger.close()
 
@@ -157,6 +161,7 @@ async def _send(
     around: Surroundings,
     events: EventLog,
     patience: ExitStack,
+    owned: Owned,
 ) -> None:
     """Let the engine work every open lane."""
     doing = Doing(time.monotonic)
@@ -189,6 +194,11 @@ async def _send(
             executor=executor,
             invocation=invocation,
             now=around.now,
+        )
+        engine = replace(
+            engine,
+            recorders=owned.recorders(executor),
+            keepers=owned.keepers(executor),
         )
         events.note("run_started", command=errand.command, invocation=invocation)
         observer.run_started(

@@ -57,7 +57,8 @@ class Lease:
         """Go on owning the account; in the transaction of what is written.
 
         Raises:
-            LeaseLost: Somebody else owns it; the transaction must not be kept.
+            LeaseLost: Somebody else owns it, or it was released; the transaction must
+                not be kept.
         """
         if self._link != session.links:
             session.do(_never_idle(terms))

@@ -126,7 +126,7 @@ TAKE_LEASE = (
 )
 RENEW_LEASE = (
     f"UPDATE bulkbind.lease SET renewed = {_NOW}, expires = {_NOW} + %s"
-    " WHERE account = %s AND owner = %s AND epoch = %s RETURNING epoch"
+    " WHERE account = %s AND owner = %s AND epoch = %s AND expires > 0 RETURNING epoch"
 )
 RELEASE_LEASE = (
     f"UPDATE bulkbind.lease SET renewed = {_NOW}, expires = 0"

@@ -1,14 +1,15 @@
 """Starts a worker for every lane that has something to do, and waits for them."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
 import anyio
 
-from bulkbind.model import Lane, Target
+from bulkbind.errors import LeaseLost
+from bulkbind.model import Cause, Lane, OurCode, Scope, Stop, Target
 from bulkbind.plan import OnReplace
 from bulkbind.run.breaker import Breaker
 from bulkbind.run.canary import Canaries
@@ -59,6 +60,10 @@ class Engine:
     """Requests that may be out at once, over all accounts; None: the settings' number."""
     pictures: Pictures | None = None
     """Says what is bound now; None: send blind."""
+    recorders: Mapping[str, Recorder] = field(default_factory=dict)
+    """The ledger for the lanes of an account that is owned by a lease."""
+    keepers: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    """Goes on owning an account; cancelled when all lanes are done."""
     leave: Leave = field(default_factory=lambda: Leave(OnReplace.ALLOW, math.inf))
     """What may be displaced that no earlier picture showed."""
     canaries: Canaries = field(default_factory=Canaries)
@@ -79,25 +84,58 @@ class Engine:
             LedgerFailed: The ledger cannot be written; what is out is abandoned.
         """
         tools = self._tools()
-        if self.settings.looks_first:
-            await self._look(lanes, targets, tools)
         try:
-            with self.halt.now:
-                async with anyio.create_task_group() as group:
-                    for lane in lanes:
-                        worker = LaneWorker(
-                            lane,
-                            targets=targets,
-                            tools=tools[lane.account],
-                            canaries=self.canaries,
-                        )
-                        group.start_soon(worker.work)
+            async with anyio.create_task_group() as group:
+                for account, keep in self.keepers.items():
+                    group.start_soon(self._until_lost, account, keep)
+                if self.settings.looks_first:
+                    await self._look(lanes, targets, tools)
+                with self.halt.now:
+                    await self._work(lanes, targets, tools)
+                group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
         if self.halt.reason:
             stop = self.halt.run_stop(invocation=self.invocation, at=self.now())
             await self.recorder.stop(stop)
             self.observer.stopped(stop)
+
+    async def _work(
+        self, lanes: Sequence[Lane], targets: list[Target], tools: Mapping[str, Tools]
+    ) -> None:
+        async with anyio.create_task_group() as group:
+            for lane in lanes:
+                worker = LaneWorker(
+                    lane,
+                    targets=targets,
+                    tools=tools[lane.account],
+                    canaries=self.canaries,
+                )
+                group.start_soon(self._until_lost, lane.account, worker.work)
+
+    async def _until_lost(
+        self, account: str, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Work for an account; once another process owns it, all of it stops here."""
+        try:
+            await work()
+        except LeaseLost as lost:
+            self._lose(account, lost)
+
+    def _lose(self, account: str, lost: LeaseLost) -> None:
+        if account in self.halt.accounts:
+            return
+        stop = Stop(
+            scope=Scope.ACCOUNT,
+            key=account,
+            cause=Cause.ACCOUNT,
+            invocation=self.invocation,
+            at=self.now(),
+            code=OurCode.STOPPED,
+            message=str(lost),
+        )
+        self.halt.stop_account(stop)
+        self.observer.stopped(stop)
 
     def _tools(self) -> dict[str, Tools]:
         slots = self.slots or SlotPool(self.settings.concurrency)
@@ -110,7 +148,7 @@ class Engine:
             account: Tools(
                 attacher=attacher,
                 turns=self.turns[account],
-                recorder=self.recorder,
+                recorder=self.recorders.get(account, self.recorder),
                 locks=self.locks,
                 gates=anyio.Semaphore(
                     max(FEWEST_GATES, GATES_A_SLOT * self.settings.concurrency),

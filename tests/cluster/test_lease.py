@@ -1,5 +1,6 @@
 """Who owns an account: exclusive, released by death or expiry, fenced by its epoch."""
 
+import platform
 from contextlib import closing, suppress
 
 import pytest
@@ -8,8 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bulkbind.errors import JobBusy, LeaseLost, LedgerUnreachable
+from bulkbind.host import HostFolder
+from bulkbind.job.connecting import Connections
+from bulkbind.job.leasing import owning
 from bulkbind.ledger.lease import Lease, Terms, take
+from bulkbind.ledger.postgres import PostgresLedger
 from bulkbind.ledger.postgres_session import Session
+from bulkbind.model import Lane
+from bulkbind.pace import Pace, Rate
+from bulkbind.pace.log import MemoryLog
 
 ACCOUNT = "apig.example.com/project"
 TTL_S = 15.0
@@ -140,6 +148,39 @@ def test_an_owner_that_connects_anew_in_time_goes_on(sessions):
         take(two, ACCOUNT, owner="two", terms=at(102.0))
 
 
+@pytest.mark.parametrize(
+    ("before", "paused_s"), [("elsewhere pid 1", 60.0), ("{shared} pid 1", 0.0)]
+)
+def test_a_run_waits_for_the_window_of_another_host_and_not_of_its_own(
+    database, tmp_path, before, paused_s
+):
+    host = HostFolder(tmp_path / "shared")
+    shared = f"{platform.node()}:{host.path}"
+    pace = Pace(Rate(1, 60.0), log=MemoryLog(clock=lambda: 5.0), clock=lambda: 5.0)
+    connections = Connections(
+        attachers={},
+        turns={},
+        paces={"a": pace},
+        counted={"a": ACCOUNT},
+        label="",
+        host=host,
+        scope="",
+    )
+    with (
+        closing(PostgresLedger.create(database, "run", tool="test")) as ledger,
+        closing(Session(database, "", writes=True)) as other,
+    ):
+        take(other, ACCOUNT, owner=before.format(shared=shared)).release(other)
+        with owning(ledger, [Lane(0, "a", "host/g0")], connections) as owned:
+            epoch = owned.leases["a"].epoch
+            with pytest.raises(JobBusy):
+                take(other, ACCOUNT, owner="other")
+        after = take(other, ACCOUNT, owner="other").epoch
+
+    assert (epoch, after) == (2, 3)
+    assert pace.paused_s == pytest.approx(paused_s, abs=30)
+
+
 # --- any order of things --------------------------------------------------------------
 
 
@@ -157,6 +198,7 @@ class Owners(RuleBasedStateMachine):
         self.epoch = 0
         self.owner = None
         self.expires = 0.0
+        self.is_released = False
 
     @property
     def is_free(self):
@@ -177,7 +219,7 @@ class Owners(RuleBasedStateMachine):
         assert lease.epoch == self.epoch + 1
         self.leases[who] = lease
         self.epoch, self.owner = lease.epoch, who
-        self.expires = self.now + TTL_S
+        self.expires, self.is_released = self.now + TTL_S, False
 
     @rule(who=st.integers(0, 2))
     def write(self, who):
@@ -191,9 +233,10 @@ class Owners(RuleBasedStateMachine):
             session.commit()
         except LeaseLost:
             session.rollback()
-            assert lease.epoch < self.epoch
+            assert lease.epoch < self.epoch or self.is_released
         else:
             assert lease.epoch == self.epoch
+            assert not self.is_released
             self.owner, self.expires = who, self.now + TTL_S
 
     @rule(seconds=st.sampled_from([1.0, TTL_S / 3, TTL_S]))
@@ -206,7 +249,7 @@ class Owners(RuleBasedStateMachine):
         if lease is not None:
             lease.release(self.sessions[who], at(self.now))
             if lease.epoch == self.epoch:
-                self.owner, self.expires = None, 0.0
+                self.owner, self.expires, self.is_released = None, 0.0, True
 
     @precondition(lambda self: any(self.leases))
     @rule(who=st.integers(0, 2))

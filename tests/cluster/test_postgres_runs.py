@@ -1,10 +1,14 @@
 """Whole runs whose ledger is in PostgreSQL."""
 
 import signal
+import time
+from contextlib import closing
 from functools import partial
 
 import pytest
 
+from bulkbind.ledger.lease import Terms, take
+from bulkbind.ledger.postgres_session import Session
 from bulkbind.sandbox import SandboxOptions
 from tests.factories import (
     bindings,
@@ -191,3 +195,52 @@ def test_a_job_that_another_host_works_on_is_busy(
 
     assert (busy.code, free.code) == (75, 0)
     assert "a process at its own host" in busy.err
+
+
+def _take_over(session, postgres, name):
+    """Become the owner of the one account, as if its owner had long been silent."""
+    ((account,),) = postgres.execute("SELECT account FROM bulkbind.lease", name)
+    later = Terms(now=time.time() + 3600)
+    return take(session, account, owner="elsewhere pid 1", terms=later)
+
+
+def test_a_run_whose_account_is_taken_over_sends_nothing_more(
+    bulkbind, folder, state, rows, serve, remote, postgres
+):
+    url = postgres.url(name := postgres.new_database())
+    with (
+        closing(Session(url, "", writes=True)) as other,
+        serve(rows, options=SandboxOptions(latency_s=0.05)) as served,
+    ):
+        command = ("run", "job.toml", *remote(served), *SMALL, *at(url))
+        with started(*command, folder=folder) as run:
+            until(partial(_has_seen, served, 10), alive=run)
+            lease = _take_over(other, postgres, name)
+            before = len(served.journal)
+            ended = run.wait()
+        stray = len(served.journal) - before
+        busy = bulkbind("resume", "latest")
+        lease.release(other)
+        said = bulkbind("resume", "latest", "--json")
+
+        assert served.bound == {row.bound for row in rows}
+    assert ended.code == 3
+    assert "another process works" in ended.err + ended.out
+    assert stray <= 3  # one on each gateway was on its way
+    assert busy.code == 75
+    assert "elsewhere pid 1" in busy.err
+    assert said.code == 0
+
+
+def test_an_ended_run_leaves_its_account_free(bulkbind, rows, serve, remote, postgres):
+    name = postgres.new_database()
+    with serve(rows) as served:
+        said = bulkbind(
+            "run", "job.toml", *remote(served), *SMALL, *at(postgres.url(name))
+        )
+
+    assert said.code == 0
+    ((epoch, expires),) = postgres.execute(
+        "SELECT epoch, expires FROM bulkbind.lease", name
+    )
+    assert (epoch, expires) == (1, 0)
