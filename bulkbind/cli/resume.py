@@ -1,5 +1,6 @@
 """``bulkbind resume``: go on with a run."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from bulkbind.job.folders import Kept, StateFolder
 from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.story import resume_run
-from bulkbind.settings import revise
+from bulkbind.settings import Overrides, ledger_url, revise
 
 
 @click.command("resume")
@@ -38,15 +39,20 @@ def command(
     """Send what a run did not come to, and what is unconfirmed.
 
     RUN is an id or a unique beginning of one, a job's name, a path, or `latest`.
-    Neither job file nor manifest is needed.
+    Neither job file nor manifest is needed. With --set cluster.ledger=URL a run's id is
+    enough on any host: its plan is fetched from the database.
     """
-    run = find_run(run_name, state_dir)
+    overrides = options.gather(None, state_dir=state_dir, **given).overrides
+    overrides, url = _without_ledger(overrides)
+    if url:
+        run = options.runs_state(state_dir).adopt(run_name, url=url)
+    else:
+        run = find_run(run_name, state_dir)
     if run.facts().kept is Kept.SUMMARY:
         say(f"run {run.id}: nothing is left to do", err=True)
         return 0
     refuse_archived(run, "resumed")
     refuse_little(run)
-    overrides = options.gather(None, state_dir=state_dir, **given).overrides
     with watching(quiet=quiet) as around:
         outcome = run_async(
             partial(
@@ -59,3 +65,10 @@ def command(
             )
         )
     return answer(outcome, as_json=as_json, quiet=quiet)
+
+
+def _without_ledger(overrides: Overrides) -> tuple[Overrides, str]:
+    """Take out where the run is: that is no change of its plan."""
+    values = dict(overrides.values)
+    url = ledger_url(values.pop("cluster.ledger", ""))
+    return replace(overrides, values=values), url

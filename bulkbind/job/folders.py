@@ -18,6 +18,7 @@ from bulkbind.host import is_alive, private_folder
 from bulkbind.job.ledgers import (
     LEDGER_NAME,
     PIN_NAME,
+    fetch_run,
     has_ledger,
     open_ledger,
     read_ledger,
@@ -257,6 +258,32 @@ class StateFolder:
         run_id = f"{stamp}-{self._suffix(stamp)}"
         draft = self.runs_path / f"{_UNFINISHED}{os.getpid()}-{run_id}"
         return UnfinishedRun(private_folder(draft), self.runs_path / run_id)
+
+    def adopt(self, run_id: str, *, url: str) -> RunFolder:
+        """Make the folder of a run that another host planned, if it is not here.
+
+        Args:
+            run_id: Its whole id.
+            url: The database that its ledger is in.
+
+        Raises:
+            StateError: The database does not answer, or has no such run.
+            UnknownRun: That is no id.
+        """
+        if not _RUN_ID.fullmatch(run_id):
+            message = f"{run_id!r} is no run id; write it whole, as its host lists it"
+            raise UnknownRun(message)
+        final = self.runs_path / run_id
+        if has_ledger(final):
+            return RunFolder(final)
+        self.prepare()
+        draft = self.runs_path / f"{_UNFINISHED}{os.getpid()}-{run_id}"
+        adopted = UnfinishedRun(private_folder(draft), final)
+        try:
+            fetch_run(draft, run_id=run_id, url=url)
+            return adopted.keep()
+        finally:
+            adopted.drop()
 
     def _suffix(self, stamp: str) -> str:
         """Return six random digits, above those of runs of the same second.

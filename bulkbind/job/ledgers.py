@@ -83,12 +83,36 @@ def move_ledger(folder: Path, *, run_id: str, url: str) -> None:
 
     ledger = folder / LEDGER_NAME
     ship(ledger, folder / PIN_NAME, url=url, run_id=run_id, tool=_tool())
+    _mark(folder, run_id=run_id, url=url)
+    ledger.unlink()
+
+
+def fetch_run(folder: Path, *, run_id: str, url: str) -> None:
+    """Make the folder of a run that was planned on another host.
+
+    Args:
+        folder: Empty.
+        run_id: The run.
+        url: The database that its ledger is in.
+
+    Raises:
+        StateError: The database does not answer, or has no such run.
+    """
+    with _needing_psycopg():
+        from bulkbind.ledger.shipping import fetch_pin
+
+    with (folder / PIN_NAME).open("xb") as file:
+        fetch_pin(url, run_id, file)
+    _mark(folder, run_id=run_id, url=url)
+
+
+def _mark(folder: Path, *, run_id: str, url: str) -> None:
+    """Let a folder say where its run's ledger is."""
     marker = {"format_version": FORMAT_VERSION, "ledger": url, "run": run_id}
     path = folder / MARKER_NAME
     try:
         path.touch(mode=0o600)
         path.write_text(json.dumps(marker) + "\n", encoding="utf-8")
-        ledger.unlink()
     except OSError as error:
         message = f"{path} cannot be written ({error.strerror}); see to the disk"
         raise StateError(message) from error

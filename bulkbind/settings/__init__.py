@@ -6,6 +6,7 @@ file.
 """
 
 from bulkbind.settings.load import Overrides as Overrides
+from bulkbind.settings.load import ledger_url as ledger_url
 from bulkbind.settings.load import load_job as load_job
 from bulkbind.settings.load import revise as revise
 from bulkbind.settings.tool import installed_version as installed_version

@@ -148,6 +148,19 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
     )
 
 
+def ledger_url(text: str) -> str:
+    """Check a database's URL from the command line as one from a job file is checked.
+
+    Raises:
+        SettingsError: It is none, or holds a password.
+    """
+    if not text:
+        return ""
+    from bulkbind.settings.jobfile import check_job
+
+    return check_job({"cluster": {"ledger": text}}, where="command line").cluster.ledger
+
+
 def _report_dir(settings: JobSettings, text: str, *, given: set[str]) -> Path | None:
     """Return where reports go, too; what is given anew starts from here."""
     if "report.dir" not in given:

@@ -244,3 +244,26 @@ def test_an_ended_run_leaves_its_account_free(bulkbind, rows, serve, remote, pos
         "SELECT epoch, expires FROM bulkbind.lease", name
     )
     assert (epoch, expires) == (1, 0)
+
+
+def test_another_host_finishes_a_run_by_its_id_alone(
+    bulkbind, tmp_path, rows, serve, remote, database, monkeypatch
+):
+    folder = tmp_path / "job"
+    with serve(rows, options=SandboxOptions(latency_s=0.03)) as served:
+        command = ("run", "job.toml", *remote(served), *SMALL, *at(database))
+        with started(*command, folder=folder) as run:
+            until(partial(_has_seen, served, 10), alive=run)
+            run.kill()
+        run_id = latest(folder / ".bulkbind").name
+        monkeypatch.setenv("BULKBIND_HOST_DIR", str(tmp_path / "other"))
+        elsewhere = ("--state-dir", tmp_path / "elsewhere")
+        said = bulkbind("resume", run_id, *at(database), *elsewhere, "--json")
+        unknown = bulkbind("resume", "latest", *at(database), *elsewhere)
+
+        assert served.bound == {row.bound for row in rows}
+    assert said.code == 0
+    assert said.json["verdicts"]["bound"] == 300
+    assert len(report_of(tmp_path / "elsewhere")) == len(rows)
+    assert bulkbind("status", run_id, "--json").json["state"] == "finished"
+    assert unknown.code == 2
