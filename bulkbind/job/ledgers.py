@@ -56,6 +56,16 @@ def open_ledger(folder: Path) -> Ledger:
     return SqliteLedger.open(folder / LEDGER_NAME)
 
 
+def share_ledger(url: str, run_id: str) -> "PostgresLedger":
+    """Open the ledger of a run to write to it beside others that share it.
+
+    Raises:
+        JobBusy: A process works on the run alone.
+        StateError: It cannot be opened.
+    """
+    return _postgres().share(url, run_id)
+
+
 def executor_for(ledger: Ledger) -> ThreadExecutor:
     """Return what does the work on a ledger that is open to be written."""
     if isinstance(ledger, SqliteLedger):

@@ -213,7 +213,7 @@ async def _send(
                 await engine.run(to_do, targets=targets)
         stopped_by = engine.halt.reason
         state = await executor.do(
-            lambda ledger: _end(ledger, invocation, around.now(), stopped_by)
+            lambda ledger: end_of(ledger, invocation, around.now(), stopped_by)
         )
         events.note("run_ended", state=state, stopped_by=stopped_by)
 
@@ -279,7 +279,8 @@ def _begin(ledger: Ledger, errand: Errand, now: float, label: str) -> int:
     )
 
 
-def _end(ledger: Ledger, invocation: int, now: float, stopped_by: str) -> RunState:
+def end_of(ledger: Ledger, invocation: int, now: float, stopped_by: str) -> RunState:
+    """Write down that an invocation has ended, and return how its run stands."""
     state = RunState.STOPPED if ledger.open_lanes() else RunState.FINISHED
     ledger.end(invocation, at=now, state=state, stopped_by=stopped_by)
     return state
