@@ -15,11 +15,15 @@ what is done is not done again, and a write of an owner that was taken over is r
 import json
 import math
 import os
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
 
 from bulkbind.errors import (
     LeaseLost,
@@ -32,6 +36,7 @@ from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.leasing import Owned, owning
 from bulkbind.job.ledgers import executor_for, share_ledger
 from bulkbind.job.looping import run_async
+from bulkbind.job.passing import obey_orders
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.refusing import cap, displaced_so_far
 from bulkbind.job.reporting import Reported, write_run_reports
@@ -46,7 +51,7 @@ from bulkbind.job.wanted import (
 from bulkbind.ledger import LedgerRecorder, ThreadExecutor
 from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
-from bulkbind.run import Engine, Leave, Observer
+from bulkbind.run import Engine, Leave, Observer, SlotPool, first_of
 from bulkbind.settings import SANDBOX, JobSettings
 
 if TYPE_CHECKING:
@@ -231,7 +236,7 @@ async def _work(
             refuse_unapproved(wanted)
         lanes, still = ledger.lanes(), set(ledger.open_lanes())
         own = [lane for lane in lanes if lane.no in still and lane.account == account]
-        if not own or not (sends or wanted.settings.live):
+        if not own:
             return Worked(account, Came.DONE, "")
         return await _work_open(run, account, ledger, wanted, own, around, sends=sends)
 
@@ -257,6 +262,8 @@ async def _work_open(
         state=StateFolder(_NOWHERE),
         take_failed=wanted.take_failed,
     )
+    if not (sends or settings.live):
+        return Worked(account, Came.DONE, "")
     targets = ledger.targets()
     async with connect(
         settings,
@@ -266,6 +273,7 @@ async def _work_open(
         rows=lambda: iter(()),
         environ=around.environ,
     ) as connections:
+        slots = SlotPool(settings.concurrency)
         with owning(ledger, own, connections) as owned:
             async with executor_for(ledger) as executor:
                 engine = engine_of(
@@ -277,15 +285,33 @@ async def _work_open(
                     observer=Observer(),
                     invocation=wanted.invocation,
                     around=around,
+                    slots=slots,
                 )
                 engine = _owned(engine, owned, executor, wanted, sends=sends)
                 work = engine.run if sends else engine.look
+                orders = partial(
+                    obey_orders, engine.halt, slots, connections.paces, executor
+                )
                 try:
-                    await work(own, targets=targets)
+                    await _beside(orders, partial(work, own, targets=targets))
                     came = await _came(account, engine, owned, executor)
                 except LeaseLost:
                     came = Came.LOST
         return Worked(account, came, connections.label)
+
+
+async def _beside(
+    orders: Callable[[], Coroutine[object, object, None]],
+    work: Callable[[], Awaitable[None]],
+) -> None:
+    """Do the work, and what people ask meanwhile."""
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(orders)
+            await work()
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as errors:
+        raise first_of(errors) from errors
 
 
 def _owned(

@@ -27,6 +27,18 @@ PIN_NAME = "manifest.csv.gz"
 FORMAT_VERSION = "1.0"
 
 
+def database_of(folder: Path) -> tuple[str, str]:
+    """Return the database that a run's ledger is in, and the run's id there.
+
+    Raises:
+        LedgerMismatch: It is in a file.
+    """
+    if where := _database(folder):
+        return where
+    message = f"the ledger in {folder} is a file; only a database can be shared"
+    raise LedgerMismatch(message)
+
+
 def has_ledger(folder: Path) -> bool:
     """Tell whether a folder is one of a run."""
     names = (LEDGER_NAME, MARKER_NAME)

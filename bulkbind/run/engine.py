@@ -115,7 +115,7 @@ class Engine:
                 await work()
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
+            raise first_of(errors) from errors
 
     async def _work(
         self, lanes: Sequence[Lane], targets: list[Target], tools: Mapping[str, Tools]
@@ -188,7 +188,7 @@ class Engine:
         }
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first error that is not a group; the others follow from it."""
     first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
