@@ -88,6 +88,16 @@ class Counting(Observer):
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
         """Take over what earlier invocations did."""
         self.run_id = run_id
+        self._take(tallies)
+
+    def tallied(self, tallies: Sequence[LaneTally], requests: int) -> None:
+        """Take over what other machines did."""
+        self._take(tallies)
+        self._stamps.extend([self._clock()] * (requests - self.requests))
+        self.requests = requests
+        self.changed()
+
+    def _take(self, tallies: Sequence[LaneTally]) -> None:
         self.rows = sum(tally.rows for tally in tallies)
         self.done = sum(tally.settled for tally in tallies)
         self._tallies = {tally.lane: tally for tally in tallies}

@@ -13,6 +13,7 @@ from bulkbind.cli.counting import Counting
 from bulkbind.cli.saying import say
 from bulkbind.cli.view import LaneState, choose, draw
 from bulkbind.cli.words import count, duration
+from bulkbind.cluster.crew import DaskCrew
 from bulkbind.job.reading import Surroundings
 from bulkbind.model import LaneTally, Scope, Stop
 from bulkbind.wire import visible
@@ -204,17 +205,17 @@ class LiveProgress(Telling):
 def watching(*, quiet: bool, sends: bool = True) -> Iterator[Surroundings]:
     """Run inside with progress on standard error; what sends obeys signals."""
     if quiet:
-        yield Surroundings(signals=sends)
+        yield Surroundings(signals=sends, crew=DaskCrew())
     elif is_drawable():
         from rich.console import Console
 
         live = LiveProgress(Console(stderr=True))
         try:
-            yield Surroundings(signals=sends, observers=[live])
+            yield Surroundings(signals=sends, crew=DaskCrew(), observers=[live])
         finally:
             live.close()
     else:
-        yield Surroundings(signals=sends, observers=[PlainProgress()])
+        yield Surroundings(signals=sends, crew=DaskCrew(), observers=[PlainProgress()])
 
 
 def is_drawable() -> bool:

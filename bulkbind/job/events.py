@@ -121,6 +121,11 @@ class Observers(Observer):
         for observer in self._observers:
             observer.run_started(run_id, tallies)
 
+    def tallied(self, tallies: Sequence[LaneTally], requests: int) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.tallied(tallies, requests)
+
     def paced(self, gauges: Mapping[str, Gauge]) -> None:
         """Pass it on."""
         for observer in self._observers:

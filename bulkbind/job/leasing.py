@@ -35,10 +35,11 @@ class Owned:
         """Return what writes for each account, as long as it is ours."""
         return {
             account: LedgerRecorder(leased)
-            for account, leased in self._executors(executor).items()
+            for account, leased in self.executors(executor).items()
         }
 
-    def _executors(self, executor: Executor) -> dict[str, Executor]:
+    def executors(self, executor: Executor) -> dict[str, Executor]:
+        """Return what works on the ledger for each account, as long as it is ours."""
         if not self.leases:
             return {}
         from bulkbind.ledger.leased import LeasedExecutor
@@ -52,7 +53,7 @@ class Owned:
         """Return what goes on owning each account while nothing is written."""
         return {
             account: partial(_keep, leased)
-            for account, leased in self._executors(executor).items()
+            for account, leased in self.executors(executor).items()
         }
 
 

@@ -27,6 +27,18 @@ PIN_NAME = "manifest.csv.gz"
 FORMAT_VERSION = "1.0"
 
 
+def database_of(folder: Path) -> tuple[str, str]:
+    """Return the database that a run's ledger is in, and the run's id there.
+
+    Raises:
+        LedgerMismatch: It is in a file.
+    """
+    if where := _database(folder):
+        return where
+    message = f"the ledger in {folder} is a file; only a database can be shared"
+    raise LedgerMismatch(message)
+
+
 def has_ledger(folder: Path) -> bool:
     """Tell whether a folder is one of a run."""
     names = (LEDGER_NAME, MARKER_NAME)
@@ -54,6 +66,16 @@ def open_ledger(folder: Path) -> Ledger:
     if where := _database(folder):
         return _postgres().open(*where)
     return SqliteLedger.open(folder / LEDGER_NAME)
+
+
+def share_ledger(url: str, run_id: str) -> "PostgresLedger":
+    """Open the ledger of a run to write to it beside others that share it.
+
+    Raises:
+        JobBusy: A process works on the run alone.
+        StateError: It cannot be opened.
+    """
+    return _postgres().share(url, run_id)
 
 
 def executor_for(ledger: Ledger) -> ThreadExecutor:

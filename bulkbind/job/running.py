@@ -18,6 +18,7 @@ from bulkbind.job.canary import canaries_of
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.controlling import RunLevers, obeying
+from bulkbind.job.crew import crew_of, is_for_crew
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import RunFolder, StateFolder
@@ -81,7 +82,10 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
     try:
         _note_undone(errand)
         with ExitStack() as patience:
-            await _work(errand, around, patience)
+            if is_for_crew(errand.settings, is_undo=errand.looks_anew):
+                await crew_of(around).work(errand, around=around)
+            else:
+                await _work(errand, around, patience)
             await _verify(errand, around)
             reported = write_run_reports(errand.run)
     except StateError as error:
@@ -115,7 +119,7 @@ async def _verify(errand: Errand, around: Surroundings) -> None:
         belongs_to_run=True,
     )
     observer = Observers(around.observers)
-    with _signals(check.halt, observer, wanted=around.signals):
+    with obeying_signals(check.halt, observer, wanted=around.signals):
         await read_back(check, around=around)
 
 
@@ -207,13 +211,13 @@ async def _send(
         observer.paced(connections.paces)
         open_lanes = set(await executor.do(lambda ledger: ledger.open_lanes()))
         patience.enter_context(_unhurried(wanted=around.signals))
-        with _signals(engine.halt, observer, wanted=around.signals):
+        with obeying_signals(engine.halt, observer, wanted=around.signals):
             to_do = [lane for lane in lanes if lane.no in open_lanes]
             async with obeying(errand.run.control, levers):
                 await engine.run(to_do, targets=targets)
         stopped_by = engine.halt.reason
         state = await executor.do(
-            lambda ledger: _end(ledger, invocation, around.now(), stopped_by)
+            lambda ledger: end_of(ledger, invocation, around.now(), stopped_by)
         )
         events.note("run_ended", state=state, stopped_by=stopped_by)
 
@@ -279,7 +283,8 @@ def _begin(ledger: Ledger, errand: Errand, now: float, label: str) -> int:
     )
 
 
-def _end(ledger: Ledger, invocation: int, now: float, stopped_by: str) -> RunState:
+def end_of(ledger: Ledger, invocation: int, now: float, stopped_by: str) -> RunState:
+    """Write down that an invocation has ended, and return how its run stands."""
     state = RunState.STOPPED if ledger.open_lanes() else RunState.FINISHED
     ledger.end(invocation, at=now, state=state, stopped_by=stopped_by)
     return state
@@ -319,7 +324,7 @@ def _leave(errand: Errand, ledger: Ledger) -> Leave:
 
 
 @contextmanager
-def _signals(halt: Halt, observer: Observer, *, wanted: bool) -> Iterator[None]:
+def obeying_signals(halt: Halt, observer: Observer, *, wanted: bool) -> Iterator[None]:
     """While the block runs, SIGINT and SIGTERM drain; a second one stops now."""
     if not wanted:
         yield

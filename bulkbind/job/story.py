@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
-from bulkbind.errors import RefusedForSafety, UnknownRun
+from bulkbind.errors import RefusedForSafety, SettingsError, UnknownRun
 from bulkbind.job.connecting import find_credentials
+from bulkbind.job.crew import credentials_of, is_for_crew, judge_of
 from bulkbind.job.drafting import drafting
 from bulkbind.job.facts import (
     freeze,
@@ -124,7 +125,7 @@ async def _run_job(
     around: Surroundings,
     options: RunOptions,
 ) -> Outcome:
-    credentials = find_credentials(settings, around.environ)
+    credentials = credentials_of(settings, around)
     with (
         working_on(settings.name, state=state, around=around),
         holding_job(settings.name, url=settings.ledger),
@@ -148,7 +149,7 @@ async def _run_job(
                     run_id=draft.final.name,
                     now=around.now(),
                     progress=options.progress,
-                    reader=Reader(credentials=credentials, state=state, around=around),
+                    reader=judge_of(settings, credentials, state, around),
                 )
             _expect(plan.digest, options.expect)
             refuse_replacements(settings, plan)
@@ -214,6 +215,9 @@ async def _run_plan(
     options: RunOptions,
 ) -> Outcome:
     facts = RunFolder(draft.draft).facts()
+    if is_for_crew(settings, is_undo=False):
+        problem = "cluster.scheduler: a saved plan is carried out by one machine"
+        raise SettingsError([problem])
     _expect(facts.meta["digest"], options.expect)
     credentials = find_credentials(settings, around.environ)
     with (
@@ -308,7 +312,8 @@ async def _resume_run(
     *,
     failed: bool,
 ) -> Outcome:
-    credentials = find_credentials(settings, around.environ)
+    is_undo = bool(run.facts().undoes)
+    credentials = credentials_of(settings, around, is_undo=is_undo)
     with (
         working_on(settings.name, state=state, around=around),
         holding_job(settings.name, url=settings.ledger),

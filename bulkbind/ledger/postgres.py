@@ -99,13 +99,28 @@ class PostgresLedger:
         return cls._open(url, run_id, writes=True)
 
     @classmethod
+    def share(cls, url: str, run_id: str) -> "PostgresLedger":
+        """Open a ledger to write to it beside others that do the same.
+
+        Each writes only of what it owns by a lease.
+
+        Raises:
+            JobBusy: A connection writes to it that does not share it.
+            LedgerMismatch: There is none of this run.
+            LedgerUnreachable: Nobody answers, or lets us in.
+        """
+        return cls._open(url, run_id, writes=True, shares=True)
+
+    @classmethod
     def read(cls, url: str, run_id: str) -> "PostgresLedger":
         """Open a ledger to read it, also while somebody writes to it."""
         return cls._open(url, run_id, writes=False)
 
     @classmethod
-    def _open(cls, url: str, run_id: str, *, writes: bool) -> "PostgresLedger":
-        session = Session(url, run_id, writes=writes)
+    def _open(
+        cls, url: str, run_id: str, *, writes: bool, shares: bool = False
+    ) -> "PostgresLedger":
+        session = Session(url, run_id, writes=writes, shares=shares)
         with ExitStack() as stack:
             stack.callback(session.close)
             session.find_run()

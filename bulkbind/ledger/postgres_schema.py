@@ -87,6 +87,7 @@ SET_VERSION = (
 )
 LOCK_SCHEMA = f"SELECT pg_advisory_xact_lock({LOCKS}, 0)"
 LOCK_RUN = f"SELECT pg_advisory_lock({LOCKS}, %s::integer)"
+SHARE_RUN = f"SELECT pg_advisory_lock_shared({LOCKS}, %s::integer)"
 LOCK_JOB = f"SELECT pg_advisory_lock({LOCKS + 1}, %s::integer)"
 
 #: The server needs a moment to see that a killed process is gone.
@@ -248,7 +249,7 @@ NEXT_INVOCATION = (
     "SELECT COALESCE(MAX(no), 0) + 1 FROM bulkbind.invocation WHERE run = %s"
 )
 GET_INVOCATIONS = _get("invocation", "ORDER BY no")
-GET_INVOCATION = _get("invocation", "AND no = %s")
+GET_INVOCATION = _get("invocation", "AND no = %s FOR UPDATE")
 SET_INVOCATION = (
     "UPDATE bulkbind.invocation SET ended_at = %s, state = %s, stopped_by = %s,"
     " reads = %s, seal = %s WHERE run = %s AND no = %s"

@@ -1,7 +1,8 @@
 """A connection that works on one run in a PostgreSQL database.
 
 One connection writes to a run: an advisory lock of its session sees to it, and is free
-as soon as the server knows that the connection has ended.
+as soon as the server knows that the connection has ended. Those that share a run hold
+the same lock together, each for accounts that it owns by a lease.
 """
 
 import secrets
@@ -27,14 +28,18 @@ class Session:
         url: The database; holds no password.
         run_id: The run.
         writes: False: the server itself refuses to write.
+        shares: Others that share it may write to the run, too.
 
     Raises:
         LedgerUnreachable: Nobody answers, or lets us in.
     """
 
-    def __init__(self, url: str, run_id: str, *, writes: bool) -> None:
+    def __init__(
+        self, url: str, run_id: str, *, writes: bool, shares: bool = False
+    ) -> None:
         self.url = url
         self.run_id = run_id
+        self._shares = shares
         self.run = 0
         """The run's number in the database; 0: not looked up yet."""
         self._writes = writes
@@ -89,12 +94,13 @@ class Session:
             self.take_pen()
 
     def lock(self) -> None:
-        """Keep every other connection from writing to this run.
+        """Keep every other connection that does not share it from writing to this run.
 
         Raises:
             JobBusy: One does.
         """
-        if not self._take(schema.LOCK_RUN, self.run % (1 << 31)):
+        statement = schema.SHARE_RUN if self._shares else schema.LOCK_RUN
+        if not self._take(statement, self.run % (1 << 31)):
             job, holder = f"run {self.run_id}", f"another process, by {self.url}"
             raise JobBusy(job, holder)
 
@@ -113,9 +119,11 @@ class Session:
     def take_pen(self) -> None:
         """Make what tells later which transactions of this writer were kept.
 
-        Those of earlier writers are gone, by which they know that it was taken over.
+        Those of earlier writers are gone, by which they know that it was taken over;
+        of writers that share the run, their leases know.
         """
-        self.do(schema.DROP_PENS, self.run)
+        if not self._shares:
+            self.do(schema.DROP_PENS, self.run)
         self.do(schema.PUT_PEN, self.run, self._holder)
         self._has_pen = True
 

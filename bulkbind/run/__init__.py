@@ -6,6 +6,7 @@ lane, ``engine`` starts them all.
 
 from bulkbind.run.canary import Canaries as Canaries
 from bulkbind.run.engine import Engine as Engine
+from bulkbind.run.engine import first_of as first_of
 from bulkbind.run.halt import Halt as Halt
 from bulkbind.run.leave import Leave as Leave
 from bulkbind.run.limits import MAX_FAILED as MAX_FAILED

@@ -84,21 +84,38 @@ class Engine:
             LedgerFailed: The ledger cannot be written; what is out is abandoned.
         """
         tools = self._tools()
-        try:
-            async with anyio.create_task_group() as group:
-                for account, keep in self.keepers.items():
-                    group.start_soon(self._until_lost, account, keep)
-                if self.settings.looks_first:
-                    await self._look(lanes, targets, tools)
-                with self.halt.now:
-                    await self._work(lanes, targets, tools)
-                group.cancel_scope.cancel()
-        except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
+
+        async def work() -> None:
+            if self.settings.looks_first:
+                await self._look(lanes, targets, tools)
+            with self.halt.now:
+                await self._work(lanes, targets, tools)
+
+        await self._kept(work)
         if self.halt.reason:
             stop = self.halt.run_stop(invocation=self.invocation, at=self.now())
             await self.recorder.stop(stop)
             self.observer.stopped(stop)
+
+    async def look(self, lanes: Sequence[Lane], *, targets: list[Target]) -> None:
+        """See what every open batch would displace; nothing is sent.
+
+        Raises:
+            LeaseLost: Another process owns an account now.
+            LedgerFailed: The ledger cannot be written.
+        """
+        await self._kept(partial(self._look, lanes, targets, self._tools()))
+
+    async def _kept(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do some work while the accounts go on being owned."""
+        try:
+            async with anyio.create_task_group() as group:
+                for account, keep in self.keepers.items():
+                    group.start_soon(self._until_lost, account, keep)
+                await work()
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from errors
 
     async def _work(
         self, lanes: Sequence[Lane], targets: list[Target], tools: Mapping[str, Tools]
@@ -171,7 +188,7 @@ class Engine:
         }
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first error that is not a group; the others follow from it."""
     first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

@@ -188,6 +188,9 @@ class Observer:
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
         """An invocation begins; the tallies say how far its lanes are already."""
 
+    def tallied(self, tallies: Sequence[LaneTally], requests: int) -> None:
+        """How far the lanes are that other machines work; and requests so far."""
+
     def paced(self, gauges: Mapping[str, Gauge]) -> None:
         """The paces of the run's accounts, by name, from now on."""
 

@@ -15,6 +15,7 @@ from bulkbind.settings.units import parse_rate as parse_rate
 from bulkbind.settings.values import SANDBOX as SANDBOX
 from bulkbind.settings.values import SANDBOX_PROJECT as SANDBOX_PROJECT
 from bulkbind.settings.values import AccountSettings as AccountSettings
+from bulkbind.settings.values import ClusterSettings as ClusterSettings
 from bulkbind.settings.values import Hint as Hint
 from bulkbind.settings.values import JobSettings as JobSettings
 from bulkbind.settings.values import NotifySettings as NotifySettings

@@ -17,6 +17,7 @@ from pydantic import (
 
 from bulkbind.errors import SettingsError
 from bulkbind.model import ID_COLUMNS, MAX_API_IDS, Deadline, Window, parse_window
+from bulkbind.settings.cluster import LOOPBACK, check_scheduler
 from bulkbind.settings.tool import installed_version
 from bulkbind.settings.units import (
     parse_canary,
@@ -39,8 +40,6 @@ from bulkbind.settings.values import (
     SANDBOX,
     Hint,
 )
-
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 #: Keys that people put secrets into; what they hold is never shown as it is.
 _SECRETIVE = {
@@ -100,7 +99,7 @@ def _check_endpoint(value: str) -> str:
         message = f'{_shown(value)}: write "https://HOST" and nothing after it'
         raise ValueError(message)
     secure = parts.scheme == "https"
-    if not secure and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not secure and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         message = (
             f"{_shown(value)}: only https is spoken, and http to this machine itself"
         )
@@ -304,6 +303,11 @@ class ClusterSection(_Section):
     """``[cluster]``: what several machines share."""
 
     ledger: Annotated[str, AfterValidator(_check_ledger)] = ""
+    scheduler: Annotated[str, AfterValidator(check_scheduler)] = ""
+    workers: Annotated[Count, Field(ge=1, le=64)] = 2
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
 
 
 class SandboxSection(_Section):

@@ -10,6 +10,7 @@ from bulkbind.errors import SettingsError
 from bulkbind.model import Action
 from bulkbind.plan import OnConflict, OnReplace
 from bulkbind.settings.accounts import accounts_of
+from bulkbind.settings.cluster import check_cluster, cluster_of
 from bulkbind.settings.values import (
     SANDBOX,
     JobSettings,
@@ -293,6 +294,7 @@ def _assemble(
         report_formats=tuple(job.report.formats),
         notify=_notify(job, base=base),
         ledger=job.cluster.ledger,
+        cluster=cluster_of(job, base=base),
         sandbox=SandboxSettings(
             missing=job.sandbox.missing,
             unpublished=job.sandbox.unpublished,
@@ -341,6 +343,7 @@ def _check_safety(job: "JobFile") -> None:
         problems.append(
             "plan.canary_check: there is no canary to check; add canary = true"
         )
+    problems += check_cluster(job)
     if problems:
         raise SettingsError(problems)
 

@@ -133,6 +133,20 @@ class NotifySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """Which machines work a job's accounts."""
+
+    scheduler: str = ""
+    """``tls://HOST:PORT``, ``tcp://`` on loopback, ``local``; empty: this process."""
+    workers: int = 2
+    """Processes of ``local``."""
+    ca_file: str = ""
+    """Of the certificates that scheduler and workers show."""
+    cert_file: str = ""
+    key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
     """A job: what to read, how to plan it, how to send it, what to write."""
 
@@ -190,6 +204,7 @@ class JobSettings:
     notify: NotifySettings = field(default_factory=NotifySettings)
     ledger: str = ""
     """URL of a PostgreSQL database, without a password; empty: a file in STATE."""
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     rehearsal: bool = False
     """The sandbox stands in for another endpoint that the job names."""

@@ -9,6 +9,7 @@ surroundings = engine.surroundings
 folder = engine.folder
 state = engine.state
 bulkbind = engine.bulkbind
+live = engine.live
 serve = engine.serve
 remote = engine.remote
 
