@@ -6,6 +6,7 @@ from. It is durable before anything is removed, and what a kill left is removed 
 """
 
 import json
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -72,13 +73,16 @@ def finish_shrinking(state: StateFolder) -> None:
 
 
 def _remove_rest(run: RunFolder, keep: Kept) -> None:
-    """Remove files; the ledger goes last, by which it is known that some are left."""
+    """Remove files and folders; the ledger goes last, by which it is known that some are left."""
     stays = _STAYS[keep] | {run.stub.name, SUMS}
     try:
         rest = [path for path in run.path.iterdir() if path.name not in stays]
         _write_sums(run.path, _STAYS[keep])
         for path in sorted(rest, key=lambda path: path == run.ledger):
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)  # RUN/control
+            else:
+                path.unlink(missing_ok=True)
     except OSError as error:
         message = f"{run.path} cannot be cleaned ({error.strerror}); see to the disk"
         raise StateError(message) from error
