@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def diff(
     old, new = (whole_run(name, state_dir) for name in (before, after))
     found = differences(old, new)
     if as_json:
-        _say_document(old.id, new.id, found=list(found))
+        _say_document(old.id, new.id, found=found)
         return 0
     shown = list(islice(found, _SHOWN))
     kinds = Counter(map(_kind, shown))
@@ -118,12 +119,14 @@ def _row(one: Difference) -> tuple[str, ...]:
     )
 
 
-def _say_document(before: str, after: str, *, found: list[Difference]) -> None:
-    document = {
-        "format_version": "1.0",
-        "before": before,
-        "after": after,
-        "counts": dict(Counter(map(_kind, found))),
-        "bindings": [one._asdict() for one in found],
-    }
-    say(json.dumps(document, indent=2, ensure_ascii=False))
+def _say_document(before: str, after: str, *, found: Iterable[Difference]) -> None:
+    """Print a document as its bindings come; how many there were comes last."""
+    head = {"format_version": "1.0", "before": before, "after": after}
+    say(json.dumps(head, ensure_ascii=False)[:-1] + ', "bindings": [')
+    kinds: Counter[str] = Counter()
+    sign = " "
+    for one in found:
+        kinds[_kind(one)] += 1
+        say(sign + json.dumps(one._asdict(), ensure_ascii=False))
+        sign = ","
+    say(f'], "counts": {json.dumps(kinds)}}}')

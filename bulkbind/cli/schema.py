@@ -15,7 +15,9 @@ def command(*, name: str) -> int:
 
     job: a job file, read as TOML. plan: what `plan --json` prints. summary: summary.json
     and what `run --json` prints. events: one line of events.jsonl. status: what
-    `status --json` prints.
+    `status --json` prints. schedule: what `schedule --json` prints. diff: what `runs
+    diff --json` prints. archive: archive.json in the file of `runs archive`. webhook:
+    what the webhook of [notify] gets.
     """
     schema = {"$schema": DRAFT, **SCHEMAS[name](), "title": f"bulkbind {name}"}
     say(json.dumps(schema, indent=2, ensure_ascii=False))

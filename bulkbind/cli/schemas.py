@@ -7,7 +7,7 @@ listed is there unless it says otherwise.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bulkbind.model import Cause, RunState, Scope, Why
+from bulkbind.model import Cause, RunState, Scope, Verdict, Why
 from bulkbind.plan import Judged
 
 Schema = dict[str, Any]
@@ -182,6 +182,56 @@ def status() -> Schema:
     return {**told, "$defs": parts}
 
 
+def schedule() -> Schema:
+    """Return the schema of ``schedule --json``."""
+    return _object(
+        {
+            "format_version": _VERSION,
+            **_each("job zone", _TEXT),
+            "files": {"type": "object", "additionalProperties": _TEXT},
+            "next": _list(_TIME),
+            "clock_changes": _list(_TEXT),
+        }
+    )
+
+
+def diff() -> Schema:
+    """Return the schema of ``runs diff --json``."""
+    ids = "account instance_id env_id plugin_id api_id"
+    verdict = _one_of("", *Verdict)
+    binding = {**_each(ids, _TEXT), **_each("before after", verdict)}
+    counts = _object({}, **_each("added changed gone", _COUNT))
+    return _object(
+        {
+            "format_version": _VERSION,
+            **_each("before after", _TEXT),
+            "bindings": _list(_object(binding)),
+            "counts": counts,
+        }
+    )
+
+
+def archive() -> Schema:
+    """Return the schema of ``archive.json`` in the file that ``runs archive`` writes."""
+    sums = {"type": "object", "additionalProperties": _SUM}
+    return _object({"format_version": _VERSION, "run_id": _TEXT, "sha256": sums})
+
+
+def webhook() -> Schema:
+    """Return the schema of what the webhook of ``[notify]`` gets."""
+    counts = {"type": "object", "additionalProperties": _COUNT}
+    return _object(
+        {
+            "format_version": _VERSION,
+            "event": {"const": "run_ended"},
+            **_each("text job run_id state stopped_by error folder", _TEXT),
+            **_each("exit_code rows requests", _COUNT),
+            **_each("verdicts codes", counts),
+            "at": _NUMBER,
+        }
+    )
+
+
 def _event(name: str, keys: Mapping[str, Schema], **sometimes: Schema) -> Schema:
     return _object({"at": _TIME, "event": {"const": name}, **keys}, **sometimes)
 
@@ -193,4 +243,8 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "summary": summary,
     "events": events,
     "status": status,
+    "schedule": schedule,
+    "diff": diff,
+    "archive": archive,
+    "webhook": webhook,
 }

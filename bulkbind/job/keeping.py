@@ -73,7 +73,7 @@ def finish_shrinking(state: StateFolder) -> None:
 
 
 def _remove_rest(run: RunFolder, keep: Kept) -> None:
-    """Remove files; the ledger goes last, by which it is known that some are left."""
+    """Remove files and folders; the ledger goes last, by which it is known that some are left."""
     stays = _STAYS[keep] | {run.stub.name, SUMS}
     try:
         rest = [path for path in run.path.iterdir() if path.name not in stays]

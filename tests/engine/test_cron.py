@@ -186,11 +186,13 @@ def test_what_a_kill_left_is_removed_by_the_next_run(bulkbind, rows, state):
     run = latest(state)
     for name in ("ledger.db", "manifest.csv.gz", "report.csv"):
         (run / name).write_bytes((whole / name).read_bytes())
+    (run / "control").mkdir()
+    (run / "control/now").write_text("{}")
 
     assert RunFolder(run).facts().kept == "summary"
     finish_shrinking(StateFolder(state))
 
-    assert not {"ledger.db", "manifest.csv.gz", "report.csv"} & {
+    assert not {"ledger.db", "manifest.csv.gz", "report.csv", "control"} & {
         path.name for path in run.iterdir()
     }
     assert (whole / "ledger.db").exists()

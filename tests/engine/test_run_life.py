@@ -1,14 +1,19 @@
 """What becomes of runs: looked through, compared, archived, cleaned."""
 
 import json
+import os
+import pty
+import select
 import stat
+import sys
 import tracemalloc
 import zipfile
 
 import pytest
 
+from bulkbind.cli.history import _say_document
 from bulkbind.job.folders import RunFolder
-from bulkbind.job.history import differences
+from bulkbind.job.history import Difference, differences
 from tests.factories import (
     binding,
     bindings,
@@ -107,6 +112,22 @@ def test_changed_added_and_gone_are_told_apart(folder, two, state):
 
 
 @pytest.mark.slow
+def test_a_diff_as_json_says_each_binding_as_it_comes(capsys):
+    heard = []
+
+    def found():
+        for no in range(3):
+            yield Difference("a", "i", "e", "p", str(no), "bound", "")
+            heard.append(capsys.readouterr().out)
+
+    _say_document("one", "two", found=found())
+
+    text = "".join(heard) + capsys.readouterr().out
+    assert [f'"api_id": "{no}"' in part for no, part in enumerate(heard)] == [True] * 3
+    assert json.loads(text)["counts"] == {"gone": 3}
+    assert len(json.loads(text)["bindings"]) == 3
+
+
 def test_the_memory_of_a_diff_does_not_grow_with_rows(bulkbind, folder, state):
     peaks = []
     for many in (40_000, 100_000):  # a window of the report has 32,768
@@ -356,3 +377,28 @@ def test_a_run_that_cannot_be_read_hides_no_other(bulkbind, folder):
     assert said.code == 2
     assert [run["run_id"] for run in said.json["runs"]] == [first["run_id"]]
     assert f"run {second.json['run_id']} cannot be read: " in said.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "is_cleaned"),
+    [("n\n", 2, False), ("\n", 2, False), ("y\n", 0, True)],
+)
+def test_a_terminal_is_asked_before_anything_is_cleaned(
+    folder, two, state, answer, code, is_cleaned
+):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-m", "bulkbind", *CLEAN])  # noqa: S606
+    seen = ""
+    try:
+        while "[y/N]" not in seen:
+            assert select.select([terminal], [], [], 30)[0], seen
+            seen += os.read(terminal, 65536).decode()
+        os.write(terminal, answer.encode())
+        ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        os.close(terminal)
+
+    assert "clean 1 run, " in seen
+    assert ended == code
+    assert (state / "runs" / two[0] / "ledger.db").exists() is not is_cleaned
