@@ -23,6 +23,7 @@ from bulkbind.model import Action, Deadline, SourceFile, Window
 from bulkbind.plan import OnConflict, OnReplace
 from bulkbind.settings import (
     AccountSettings,
+    ClusterSettings,
     JobSettings,
     NotifySettings,
     OnInvalid,
@@ -112,6 +113,7 @@ NEITHER: dict[str, Any] = {
     "sandbox": SandboxSettings(missing=3),
     "notify": NotifySettings(on="always"),
     "ledger": "postgresql://me@db.example.com/ledgers",
+    "cluster": ClusterSettings(scheduler="local"),
     "live_max_age_s": 1.0,
     "on_replace": OnReplace.ALLOW,
     "max_replace": (5.0, False),
