@@ -10,6 +10,7 @@ from pathlib import Path
 from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
 from bulkbind.errors import RefusedForSafety, SettingsError, UnknownRun
+from bulkbind.job.connecting import find_credentials
 from bulkbind.job.crew import credentials_of, is_for_crew, judge_of
 from bulkbind.job.drafting import drafting
 from bulkbind.job.facts import (
