@@ -1,6 +1,5 @@
 """A Dask scheduler and its workers, each a process of its own that can be killed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -12,6 +11,13 @@ from socket import create_connection, socket
 
 from tests.factories import until
 
+#: As ``jobs/cluster/README.md`` has it, but for the patience with hung workers.
+_CONFIG = {
+    "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "100",
+    "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "5s",
+    "DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING": "False",
+}
+
 
 def free_port() -> int:
     with closing(socket()) as probe:
@@ -21,6 +27,8 @@ def free_port() -> int:
 
 class Machines:
     """Starts, freezes and kills; everything is gone at the end.
+
+    Each has a host folder of its own, as if it were another host.
 
     Args:
         folder: Output goes there.
@@ -33,7 +41,7 @@ class Machines:
     ) -> None:
         self.folder = folder
         self.port = free_port()
-        self._environ = {**os.environ, **environ}
+        self._environ = {**os.environ, **environ, **_CONFIG}
         self._tls = tls
         self._number = 0
         self.scheduler: subprocess.Popen[bytes] | None = None
@@ -52,16 +60,13 @@ class Machines:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
-                env=self._environ,
+                env={
+                    **self._environ,
+                    "BULKBIND_HOST_DIR": str(self.folder / f"host{self._number}"),
+                },
             )
 
     def start_scheduler(self) -> None:
-        from bulkbind.cluster.pool import CONFIG
-
-        path = self.folder / "dask.yaml"
-        config = {**CONFIG, "distributed.scheduler.worker-ttl": "5s"}
-        path.write_text(json.dumps(config))
-        self._environ["DASK_CONFIG"] = str(path)
         self.scheduler = self._start(
             *("scheduler", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--no-dashboard", "--no-show"),
