@@ -283,6 +283,19 @@ class ReportUnpublished(StateError):
     """The report is whole in the run's folder, and could not be copied elsewhere."""
 
 
+class RunUnpublished(ReportUnpublished):
+    """A run is complete, and its report could not be copied elsewhere (exit code 3).
+
+    Args:
+        run_id: The run.
+        cause: Why not, and what to do.
+    """
+
+    def __init__(self, run_id: str, cause: ReportUnpublished) -> None:
+        self.run_id = run_id
+        super().__init__(f"run {run_id} is complete, nothing is left to send; {cause}")
+
+
 class ReportWrong(StateError):
     """The report does not add up: some row has no verdict or more than one."""
 
@@ -293,5 +306,5 @@ def exit_code_of(error: BulkbindError) -> int:
         return 4
     if isinstance(error, JobBusy):
         return 75
-    later = JobHeld | OutsideWindow | RunInterrupted | StoppedByRule
+    later = JobHeld | OutsideWindow | RunInterrupted | RunUnpublished | StoppedByRule
     return 3 if isinstance(error, later) else 2

@@ -105,6 +105,7 @@ async def run_job_async(
         RefusedForSafety: Nothing was sent.
         JobBusy: Another process works on the job.
         RunInterrupted: It broke off, and can be resumed.
+        RunUnpublished: It is complete; its report could not be copied.
     """
     return await story.run_job(
         job,
@@ -156,6 +157,7 @@ async def resume_run_async(
         UnknownRun: No run goes by that name.
         JobBusy: Another process works on the job.
         RunInterrupted: It broke off again.
+        RunUnpublished: It is complete; its report could not be copied.
     """
     folder = run if isinstance(run, RunFolder) else _state(state_dir, None).find(run)
     overrides = Overrides(

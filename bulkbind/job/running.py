@@ -13,7 +13,13 @@ from functools import partial
 from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
 from bulkbind.control.now import Doing
-from bulkbind.errors import JobBusy, RunInterrupted, StateError
+from bulkbind.errors import (
+    JobBusy,
+    ReportUnpublished,
+    RunInterrupted,
+    RunUnpublished,
+    StateError,
+)
 from bulkbind.job.canary import canaries_of
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
@@ -78,6 +84,7 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
         EndpointUnreachable: No connection could be made, and nothing was sent.
         StateError: Something on this machine is in the way, and nothing was sent.
         RunInterrupted: The ledger or the report cannot be written.
+        RunUnpublished: It is complete; its report cannot be put where the job wants it.
     """
     try:
         _note_undone(errand)
@@ -91,6 +98,8 @@ async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:
     except StateError as error:
         if isinstance(error, JobBusy) or not _has_sent(errand.run):
             raise
+        if isinstance(error, ReportUnpublished) and _is_finished(errand.run):
+            raise RunUnpublished(errand.run.handle, error) from error
         raise RunInterrupted(errand.run.handle, error) from error
     refuse_unreachable(errand.run, reported.summary)
     refuse_displacing(errand.run, reported.summary)
@@ -108,8 +117,7 @@ def _note_undone(errand: Errand) -> None:
 
 async def _verify(errand: Errand, around: Surroundings) -> None:
     """Read back what was done, if the job wants it and nothing is left to do."""
-    finished = errand.run.facts().state is RunState.FINISHED
-    if not (errand.settings.verify and finished):
+    if not (errand.settings.verify and _is_finished(errand.run)):
         return
     check = CheckErrand(
         run=errand.run,
@@ -121,6 +129,10 @@ async def _verify(errand: Errand, around: Surroundings) -> None:
     observer = Observers(around.observers)
     with obeying_signals(check.halt, observer, wanted=around.signals):
         await read_back(check, around=around)
+
+
+def _is_finished(run: RunFolder) -> bool:
+    return run.facts().state is RunState.FINISHED
 
 
 def _has_sent(run: RunFolder) -> bool:

@@ -3,15 +3,20 @@
 A row's line is its number, with the names of the columns as line 1.
 """
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from bulkbind.manifest.faults import Unreadable, quoted, refusal
+from bulkbind.model import FORMULA
 
 #: First bytes of a file.
 MAGIC = b"PAR1"
+
+#: A cell of which the reader takes the first ``'`` for the guard of a formula.
+_GUARDED = re.compile(rf"\A('{FORMULA.pattern})")
 
 #: Rows written out at once.
 _BATCH = 16_384
@@ -60,7 +65,8 @@ def _texts(path: Path | None) -> Iterator[str]:
                 yield _written(batch, has_header=has_header, pa=pa, csv=csv)
                 has_header = False
             if has_header:
-                yield ",".join(map(_cell, file.schema_arrow.names)) + "\n"
+                names = map(_guarded, file.schema_arrow.names)
+                yield ",".join(map(_cell, names)) + "\n"
     except (pa.ArrowException, OSError) as error:
         problem = f"its Parquet cannot be read ({str(error).splitlines()[0]})"
         raise Unreadable(problem, "copy it again, or export it as CSV") from error
@@ -77,9 +83,10 @@ def _refuse_nested(schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
 
 def _written(batch: Any, *, has_header: bool, pa: Any, csv: Any) -> str:  # noqa: ANN401
     texts = [column.cast(pa.string()) for column in batch.columns]
+    names = list(map(_guarded, batch.schema.names))
     sink = BytesIO()
     csv.write_csv(
-        pa.record_batch(texts, names=batch.schema.names),
+        pa.record_batch(list(map(_all_guarded, texts)), names=names),
         sink,
         csv.WriteOptions(include_header=has_header, quoting_style="needed"),
     )
@@ -99,6 +106,19 @@ def _not_utf8(names: list[str], columns: list[Any]) -> str:
         except UnicodeDecodeError:
             return name
     return ""
+
+
+def _all_guarded(column: Any) -> Any:  # noqa: ANN401
+    """Return a column of texts of which the reader gives back each as it was."""
+    from pyarrow import compute
+
+    # RE2 writes a character's number in another way
+    pattern = re.sub(r"\\u(....)", r"\\x{\1}", _GUARDED.pattern)
+    return compute.replace_substring_regex(column, pattern=pattern, replacement=r"'\1")
+
+
+def _guarded(name: str) -> str:
+    return f"'{name}" if _GUARDED.match(name) else name
 
 
 def _cell(text: str) -> str:

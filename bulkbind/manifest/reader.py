@@ -97,7 +97,7 @@ class Manifest:
         name = source.name
         if tap.begins_with(MAGIC):
             texts = texts_of_parquet(source.path, name=name)
-            yield from self._read_table(texts, name, maker, columns)
+            yield from self._read_table(texts, name, maker, columns, has_lines=False)
             return
         texts = texts_of(tap, name=name, encoding=self._shape.encoding)
         kind, texts = recognised(texts)
@@ -115,10 +115,21 @@ class Manifest:
         self._warn_left_out(name, tuple(reader.left_out))
 
     def _read_table(
-        self, texts: Iterator[str], name: str, maker: RowMaker, columns: Carried
+        self,
+        texts: Iterator[str],
+        name: str,
+        maker: RowMaker,
+        columns: Carried,
+        *,
+        has_lines: bool = True,
     ) -> Iterator[Row | Block]:
         lines = Lines(texts, name=name, size=self._piece_size)
-        table = table_of(lines.pieces(), name=name, count_known=self._count_known)
+        table = table_of(
+            lines.pieces(),
+            name=name,
+            count_known=self._count_known,
+            counts_records=not has_lines,
+        )
         header = unguarded(table.header)
         layout = layout_of(header, shape=self._shape, carried=columns)
         if layout.problems:

@@ -52,6 +52,10 @@ class Feed:
         """Lines that were handed out."""
         return self._before + self._at
 
+    def recount(self, count: int) -> None:
+        """Say how many lines the records so far are: where not each line is one."""
+        self._before += count - self.count
+
     def put_back(self, lines: list[str]) -> None:
         """Hand lines out again, before all others."""
         self._again += reversed(lines)
@@ -101,7 +105,11 @@ class Feed:
 
 
 def table_of(
-    pieces: Iterator[Piece], *, name: str, count_known: Callable[[list[str]], int]
+    pieces: Iterator[Piece],
+    *,
+    name: str,
+    count_known: Callable[[list[str]], int],
+    counts_records: bool = False,
 ) -> Table:
     """Return a table, its delimiter found from its header.
 
@@ -109,6 +117,8 @@ def table_of(
         pieces: The lines.
         name: The file, as faults show it.
         count_known: How many of a header's columns are known.
+        counts_records: A record counts as one line, whatever its cells hold: the file
+            has no lines of its own.
 
     Raises:
         ManifestError: There is no header. The records raise it when a quote is
@@ -119,7 +129,9 @@ def table_of(
     head = _Head(feed)
     delimiter = head.told_delimiter() or _find_delimiter(head, count_known)
     head.put_back()
-    records = _records(feed, name=name, delimiter=delimiter)
+    records = _records(
+        feed, name=name, delimiter=delimiter, counts_records=counts_records
+    )
     for line, header in records:
         return Table(header, line, delimiter, records, feed)
     raise refusal(
@@ -182,12 +194,16 @@ def _first_record(lines: Iterable[str], delimiter: str) -> list[str]:
         return []
 
 
-def _records(feed: Feed, *, name: str, delimiter: str) -> Iterator[Record]:
+def _records(
+    feed: Feed, *, name: str, delimiter: str, counts_records: bool
+) -> Iterator[Record]:
     """Yield records; blank lines are none."""
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
     line = feed.count + 1
     try:
         for cells in reader:
+            if counts_records:
+                feed.recount(line)
             if len(cells) > 1 or not _is_blank(cells):
                 yield line, cells
             line = feed.count + 1

@@ -190,6 +190,31 @@ def test_report_dir_gets_a_folder_per_run_and_a_link_to_the_latest(
     assert (out / "latest").resolve() == (out / second.json["run_id"]).resolve()
 
 
+def test_a_complete_run_whose_report_cannot_be_put_there_says_that_it_is_complete(
+    bulkbind, folder, state, serve, remote
+):
+    rows = bindings(10)
+    manifest = write_manifest(folder / "apis.csv", rows)
+    (folder / "out").write_text("no folder")
+
+    with serve(rows) as served:
+        said = bulkbind("run", manifest, *remote(served), "--report-dir", "out")
+
+    run = latest(state)
+    assert said.code == 3
+    assert f"run {run.name} is complete, nothing is left to send" in said.err
+    assert f"whole in {run}" in said.err
+    assert f"`bulkbind report {run.name}`" in said.err
+    assert "broke off" not in said.err
+    assert "resume" not in said.err
+    assert len(read_csv(run / "report.csv")) == 10
+
+    (folder / "out").unlink()
+    assert bulkbind("report", run.name).code == 0
+    theirs = folder / "out" / run.name / "report.csv"
+    assert theirs.read_bytes() == (run / "report.csv").read_bytes()
+
+
 def test_the_summary_says_who_ran_what(finished, state):
     summary = finished.json
 
