@@ -286,6 +286,20 @@ def test_what_cannot_be_set_is_exit_2(bulkbind, rows, wish):
     assert said.err
 
 
+@pytest.mark.parametrize(
+    ("wishes", "key"),
+    [
+        (("rate=5/s", "rate=6/s"), "rate"),
+        (("concurrency=4", "rate=1/s", "concurrency=4"), "concurrency"),
+    ],
+)
+def test_what_is_set_twice_is_refused(bulkbind, rows, wishes, key):
+    said = bulkbind("set", "latest", *wishes)
+
+    assert said.code == 2
+    assert f"{key} is given twice" in said.err
+
+
 def test_files_that_are_no_orders_are_told_and_do_no_harm(
     bulkbind, state, rows, slow, at_work, tmp_path
 ):
