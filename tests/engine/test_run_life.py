@@ -72,6 +72,14 @@ def test_who_bound_an_api_is_told_over_all_runs(folder, two):
     assert "no run in" in command("runs", "--api", "nobody", folder=folder).err
 
 
+@pytest.mark.parametrize("api", ["", "two words", "a/b", "x" * 65])
+def test_what_is_no_id_is_refused(folder, two, api):
+    said = command("runs", "--api", api, folder=folder)
+
+    assert said.code == 2
+    assert f"--api {api!r} is no id: an id is 1-64 of" in said.err
+
+
 def test_a_run_without_the_api_is_not_opened(folder, two, state):
     (state / "runs" / two[1] / "ledger.db").write_bytes(
         (state / "runs" / two[0] / "ledger.db").read_bytes()
