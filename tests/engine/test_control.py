@@ -237,6 +237,26 @@ def test_a_new_rate_and_number_of_slots_are_told_and_kept(
     assert event["text"].startswith("rate 2/s and concurrency 2 set by ")
 
 
+@pytest.mark.parametrize("name", ["latest", "job"])
+def test_a_first_run_that_is_still_planned_is_told_of(
+    bulkbind, folder, state, rows, serve, remote, name
+):
+    with (
+        serve(rows, options=SandboxOptions(latency_s=2.0)) as served,
+        started("run", "job.toml", *remote(served), folder=folder) as run,
+    ):
+        until(lambda: list((state / "runs").glob(".unfinished-*")), alive=run)
+        said = bulkbind("status", name)
+        run.kill()
+    gone = bulkbind("status", name)
+
+    assert said.code == gone.code == 2
+    assert "is being planned" in said.err
+    assert f"by pid {run.pid} (" in said.err
+    assert "sent nothing yet" in said.err
+    assert "there are no runs" in gone.err
+
+
 @pytest.mark.parametrize(
     "command", [("pause",), ("stop",), ("stop", "--now"), ("set", "rate=1/s")]
 )
