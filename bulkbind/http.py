@@ -110,6 +110,7 @@ class Http:
         body: bytes | None = None,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str = "",
+        reads_body: bool = True,
     ) -> Answer:
         """Send one request and read its whole answer.
 
@@ -122,6 +123,8 @@ class Http:
                 system's authorities.
             proxy: Makes the connection, for https only: it sees no request. Empty:
                 none does.
+            reads_body: False: the status is enough; the body is left unread, however
+                long it is, and ``Answer.body`` is empty.
 
         Raises:
             NotSent: No connection could be made; the request surely never left.
@@ -143,7 +146,7 @@ class Http:
                 ssl=ssl_context or True,
                 proxy=proxy if proxy and url.startswith("https:") else None,
             ) as response:
-                content = await _read(response)
+                content = await _read(response) if reads_body else b""
                 return Answer(
                     response.status,
                     _clean_headers(response, masks),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
@@ -18,7 +18,8 @@ class Heard(NamedTuple):
 class Listener:
     """What came in, and how it is answered."""
 
-    def __init__(self, answers: Sequence[int]) -> None:
+    def __init__(self, answers: Sequence[int], body: bytes) -> None:
+        self.body = body
         self.heard: list[Heard] = []
         self.url = ""
         self._answers = list(answers)
@@ -29,9 +30,9 @@ class Listener:
 
 
 @contextmanager
-def listening(answers: Sequence[int] = (200,)) -> Iterator[Listener]:
+def listening(answers: Sequence[int] = (200,), body: bytes = b"") -> Iterator[Listener]:
     """Serve on a free loopback port while the block runs."""
-    listener = Listener(answers)
+    listener = Listener(answers, body)
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,8 +46,10 @@ def listening(answers: Sequence[int] = (200,)) -> Iterator[Listener]:
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", f"{listener.url}/elsewhere")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(listener.body)))
             self.end_headers()
+            with suppress(ConnectionError):  # who asked need not read it all
+                self.wfile.write(listener.body)
 
         def log_message(self, *_):
             """Say nothing."""

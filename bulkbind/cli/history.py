@@ -12,6 +12,7 @@ from bulkbind.cli import completing, options
 from bulkbind.cli.finding import whole_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, table
+from bulkbind.errors import SettingsError
 from bulkbind.job.folders import RunFacts, StateFolder
 from bulkbind.job.history import Deed, Difference, deeds_of, differences
 
@@ -22,7 +23,16 @@ _SHOWN = 50
 def show_deeds(
     state: StateFolder, api_id: str, *, job: str, as_json: bool, quiet: bool
 ) -> int:
-    """Say what every run made of an API, newest first."""
+    """Say what every run made of an API, newest first.
+
+    Raises:
+        SettingsError: It is no id.
+    """
+    from bulkbind.manifest.check import is_id
+
+    if not is_id(api_id):
+        problem = f"--api {api_id!r} is no id: an id is 1-64 of 0-9 A-Z a-z _ -"
+        raise SettingsError([problem])
     deeds = [one for one in deeds_of(state, api_id) if job in {"", one.facts.job}]
     if as_json:
         document = {

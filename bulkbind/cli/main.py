@@ -88,6 +88,7 @@ EXITS = """\
   3    some row was not sent: stopped or parked; `bulkbind resume` goes on
   4    refused for safety; nothing was sent
   10   `plan --live --detailed-exitcode`: there is something to do
+  70   a fault of bulkbind's own: report it, with what it printed
   75   another process works on the job
   130  SIGINT; 143 SIGTERM; `bulkbind resume` goes on"""
 

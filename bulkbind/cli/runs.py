@@ -33,7 +33,7 @@ def command(
 ) -> int:
     """List the runs in STATE, newest first; or do something with old ones.
 
-    Exit codes: 0 done; 2 no such run, or one cannot be read.
+    Exit codes: 0 done; 2 no such run, one cannot be read, or ID is no id.
     """
     if context.invoked_subcommand is not None:
         return 0

@@ -23,7 +23,7 @@ from bulkbind.settings import Hint, SandboxSettings, parse_duration, parse_rate
     "--manifest",
     "source",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A manifest or job file: everything it names exists.",
+    help="A manifest or job file: what its sound rows name exists.",
 )
 @click.option("--missing", type=click.IntRange(0), default=0, help="APIs left out.")
 @click.option("--unpublished", type=click.IntRange(0), default=0, help="Not published.")
@@ -112,8 +112,12 @@ def command(
         settings=settings,
         account=account,
     )
-    run_async(partial(serve, wish, ready=_say_ready))
+    run_async(partial(serve, wish, ready=_say_ready, warn=_warn))
     return 0
+
+
+def _warn(text: str) -> None:
+    say(f"warning: {text}", err=True)
 
 
 def _say_ready(url: str) -> None:

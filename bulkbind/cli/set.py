@@ -44,7 +44,7 @@ def _read(wishes: Sequence[str]) -> tuple[tuple[int, float] | None, int | None]:
     """Read every ``KEY=VALUE``.
 
     Raises:
-        SettingsError: One is none of ours, or says nothing.
+        SettingsError: One is none of ours, says nothing, or is given twice.
     """
     from bulkbind.settings.jobfile import check_job
 
@@ -53,6 +53,8 @@ def _read(wishes: Sequence[str]) -> tuple[tuple[int, float] | None, int | None]:
         key, _, value = wish.partition("=")
         if key not in _KEYS or not value.strip():
             problems.append(f"{wish!r}: write rate=5/s or concurrency=4")
+        elif key in pace:
+            problems.append(f"{wish!r}: {key} is given twice; give it once")
         pace[key] = value
     if problems:
         raise SettingsError(problems)

@@ -21,6 +21,8 @@ MAX_BYTES = 4096
 
 _MOST_SLOTS = 10_000
 _FASTEST = 1_000_000
+#: A shorter window is none that a job file can say.
+_SHORTEST_S = 1.0
 _LONGEST_S = 7 * 86_400.0
 
 
@@ -161,7 +163,9 @@ def _check(order: Order) -> None:
         message = f"concurrency {slots}: from 1 to {_MOST_SLOTS:,}"
         raise ValueError(message)
     if rate is not None and not (
-        0 <= rate[0] <= _FASTEST and 0 < rate[1] <= _LONGEST_S
+        0 <= rate[0] <= _FASTEST and _SHORTEST_S <= rate[1] <= _LONGEST_S
     ):
-        message = f"rate {rate[0]} in {rate[1]} s: up to {_FASTEST:,} in up to a week"
+        message = (
+            f"rate {rate[0]} in {rate[1]} s: up to {_FASTEST:,} in a second to a week"
+        )
         raise ValueError(message)

@@ -10,11 +10,12 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
-from bulkbind.errors import StateError, UnknownRun
+from bulkbind.errors import LedgerMismatch, StateError, UnknownRun
 from bulkbind.host import private_folder
 from bulkbind.job.container import UNREADABLE, extract, read_index, write_container
-from bulkbind.job.folders import RunFolder, is_run_id
-from bulkbind.job.reporting import FORMAT_VERSION
+from bulkbind.job.folders import RunFacts, RunFolder, is_run_id
+from bulkbind.job.ledgers import read_ledger
+from bulkbind.job.reporting import FORMAT_VERSION, check_pin
 from bulkbind.ledger import SqliteLedger
 
 #: The ending of an archived run.
@@ -82,12 +83,42 @@ def open_archive(path: Path, folder: Path) -> RunFolder:
             " `bulkbind runs archive RUN`"
         )
         raise UnknownRun(message) from error
-    if run.facts().meta["run_id"] != run_id:
+    if _proven(run, path).meta["run_id"] != run_id:
         message = (
             f"{path} calls itself {run_id} and holds another run; it is not believed"
         )
         raise UnknownRun(message)
     return run
+
+
+def _proven(run: RunFolder, path: Path) -> RunFacts:
+    """Return what an opened run says of itself, after a look at what it will be read of.
+
+    A fault names the archive: the folder that it was opened into is gone with the
+    command, and nobody can restore a file in there.
+
+    Raises:
+        UnknownRun: A file in it is damaged, not what was planned, or of a newer
+            bulkbind.
+    """
+    member = run.ledger.name
+    try:
+        with closing(read_ledger(run.path)) as ledger:
+            ledger.prove()
+        facts = run.facts()
+        member = run.pin.name
+        check_pin(facts)
+    except LedgerMismatch as error:
+        message = str(error).replace(f"{run.path}/", f"{path}: ")
+        raise UnknownRun(message) from error
+    except StateError as error:
+        message = (
+            f"{path}: {member} in it is damaged, or not what was written; it is not"
+            " believed: take another copy of the archive, or make one with `bulkbind"
+            " runs archive RUN`"
+        )
+        raise UnknownRun(message) from error
+    return facts
 
 
 def refuse_archived(run: RunFolder, what: str) -> None:

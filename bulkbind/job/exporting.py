@@ -207,6 +207,8 @@ class _Export:
         self._wish = wish
         self._done = done
         self._sheet = sheet
+        self._gateways: set[str] = set()
+        """Those that were read to the end; two accounts may see the same."""
         self._is_json = format_of(wish.out) == ".jsonl"
 
     async def find_gateways(
@@ -277,7 +279,8 @@ class _Export:
         except ListUnread as unread:
             self._misses.note(unread)
             return
-        self._done.gateways += 1
+        self._gateways.add(place.lane.gateway)
+        self._done.gateways = len(self._gateways)
         many = self._done.rows - before
         self._wish.tell(f"{place.lane.gateway}: {many:,} rows")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from bulkbind.control.folder import ControlFolder
 from bulkbind.errors import StateError, UnknownRun
 from bulkbind.host import is_alive, private_folder
+from bulkbind.job.inmaking import UNFINISHED, maker_of, planner
 from bulkbind.job.ledgers import (
     LEDGER_NAME,
     PIN_NAME,
@@ -32,7 +33,6 @@ STATE_NAME = ".bulkbind"
 _STUB_NAME = "run.json"
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
-_UNFINISHED = ".unfinished-"
 
 
 def is_run_id(text: object) -> bool:
@@ -258,7 +258,7 @@ class StateFolder:
     def begin(self, run_id: str) -> "UnfinishedRun":
         """Begin the folder of a run that has an id already."""
         self.prepare()
-        draft = self.runs_path / f"{_UNFINISHED}{os.getpid()}-{run_id}"
+        draft = self.runs_path / f"{UNFINISHED}{os.getpid()}-{run_id}"
         return UnfinishedRun(private_folder(draft), self.runs_path / run_id)
 
     def _suffix(self, stamp: str) -> str:
@@ -272,8 +272,8 @@ class StateFolder:
 
     def sweep(self) -> None:
         """Remove what killed processes left half made."""
-        for path in self.runs_path.glob(f"{_UNFINISHED}*"):
-            pid = path.name.removeprefix(_UNFINISHED).partition("-")[0]
+        for path in self.runs_path.glob(f"{UNFINISHED}*"):
+            pid = maker_of(path)
             if pid.isdecimal() and not is_alive(int(pid)):
                 shutil.rmtree(path, ignore_errors=True)
 
@@ -311,10 +311,18 @@ class StateFolder:
             is_latest = name == "latest" and not facts.job.endswith("@sandbox")
             if (facts.job == name or is_latest) and not facts.undoes:
                 return run
-        raise UnknownRun(_nothing(name, self.path, runs))
+        lock = self.lock_path(name)
+        who = planner(self.runs_path, lock.parent if name == "latest" else lock)
+        raise UnknownRun(_nothing(name, self.path, runs, planned_by=who))
 
 
-def _nothing(name: str, path: Path, runs: list[RunFolder]) -> str:
+def _nothing(name: str, path: Path, runs: list[RunFolder], *, planned_by: str) -> str:
+    if planned_by:
+        what = "a run" if name == "latest" else f"a run of job {name!r}"
+        return (
+            f"{what} is being planned in {path} by {planned_by}; it has sent nothing"
+            " yet: ask again when it has read its gateways"
+        )
     if not runs:
         return (
             f"there are no runs in {path}; start one with `bulkbind run`, or name the"

@@ -30,12 +30,15 @@ class SandboxWish:
     """TOML: who is let in, and what they may do; None: everybody, everything."""
 
 
-async def serve(wish: SandboxWish, *, ready: Callable[[str], None]) -> None:
+async def serve(
+    wish: SandboxWish, *, ready: Callable[[str], None], warn: Callable[[str], None]
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         wish: What it should be.
         ready: Called with the URL once it listens and the world is made.
+        warn: Called with what of the manifest is not in the world.
 
     Raises:
         ManifestError: The manifest cannot be read.
@@ -49,22 +52,41 @@ async def serve(wish: SandboxWish, *, ready: Callable[[str], None]) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with Sandbox(wish.world, options=options, port=wish.port) as sandbox:
             if wish.job is not None:
+                rows = _SoundRows(wish.job)
                 fill(
                     sandbox.world,
-                    _sound_rows(wish.job),
+                    rows,
                     missing=wish.settings.missing,
                     unpublished=wish.settings.unpublished,
                     seed=wish.settings.seed,
                 )
+                if rows.unsound:
+                    warn(
+                        f"of the manifest, {rows.unsound:,} rows cannot be sent as they"
+                        " stand, and what they name does not exist here; the first:"
+                        f" {rows.first}"
+                    )
             ready(sandbox.url)
             async for _ in signals:
                 return
 
 
-def _sound_rows(job: JobSettings) -> Iterator[Row]:
-    for row in manifest_of(job).rows():
-        if row.fault is None:
-            yield row
+class _SoundRows:
+    """The rows of a manifest without a fault; counts the others."""
+
+    def __init__(self, job: JobSettings) -> None:
+        self.unsound = 0
+        self.first = ""
+        """What is wrong with the first of them."""
+        self._job = job
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in manifest_of(self._job).rows():
+            if row.fault is None:
+                yield row
+                continue
+            self.unsound += 1
+            self.first = self.first or str(row.fault)
 
 
 def _read_account(path: Path) -> Account:

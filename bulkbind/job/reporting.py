@@ -99,7 +99,7 @@ def judge_run(facts: RunFacts, ledger: Ledger) -> Iterator[JudgedRow]:
         ReportWrong: The rows do not add up.
     """
     ledger.prove()
-    _check_pin(facts)
+    check_pin(facts)
     return judged_rows(
         read_pin(facts.folder.pin),
         source=LedgerSource(ledger, len(facts.invocations)),
@@ -127,7 +127,7 @@ def judge_blocks(facts: RunFacts, ledger: Ledger, history: History) -> Iterator[
             folder=facts.folder.path,
         )
     except ReportWrong:
-        _check_pin(facts)
+        check_pin(facts)
         raise
     except OSError as error:
         message = (
@@ -235,7 +235,13 @@ def _sweep_links(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _check_pin(facts: RunFacts) -> None:
+def check_pin(facts: RunFacts) -> None:
+    """Refuse a run whose pinned copy is not what was planned.
+
+    Raises:
+        StateError: It cannot be read.
+        LedgerDamaged: It is another one.
+    """
     try:
         with facts.folder.pin.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,6 +19,10 @@ WAITS_S = (1.0, 4.0)
 
 #: Seconds for one try.
 TIMEOUT_S = 10.0
+
+#: A ping's: a try, and the wait before the next. A run is held up by 3 s when it begins
+#: and by three tries and two waits, 12 s, when it ends.
+PING_TIMEOUT_S, PING_WAIT_S = 3.0, 1.5
 _OK, _REDIRECT, _TIMED_OUT, _BUSY, _SERVER = 200, 300, 408, 429, 500
 _JSON = {"Content-Type": "application/json"}
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
@@ -70,7 +74,7 @@ class Signals:
         if not self._to.ping:
             return []
         url = f"{self._to.ping.rstrip('/')}/start"
-        return await _all([partial(self._post, "ping", url, b"", _TEXT, waits=())])
+        return await _all([partial(self._ping, url, b"", waits=())])
 
     async def idle(self, why: str) -> list[str]:
         """Ping that all is well though nothing was to be done now.
@@ -84,7 +88,7 @@ class Signals:
         if not self._to.ping:
             return []
         url = f"{self._to.ping.rstrip('/')}/0"
-        return await _all([partial(self._post, "ping", url, why.encode(), _TEXT)])
+        return await _all([partial(self._ping, url, why.encode())])
 
     async def end(self, news: News, *, is_due: bool, last_success: float) -> list[str]:
         """Tell everybody how it ended.
@@ -103,7 +107,7 @@ class Signals:
         if self._to.ping:
             url = f"{self._to.ping.rstrip('/')}/{news.exit_code}"
             said = text(news).encode()
-            acts.append(partial(self._post, "ping", url, said, _TEXT))
+            acts.append(partial(self._ping, url, said))
         if is_due:
             acts += self._messages(news)
         return await _all(acts)
@@ -129,6 +133,19 @@ class Signals:
         assert self._to.metrics_textfile is not None  # noqa: S101 - asked before
         write_metrics(self._to.metrics_textfile, news, last_success=last_success)
 
+    async def _ping(
+        self, url: str, body: bytes, *, waits: Sequence[float] | None = None
+    ) -> None:
+        """Post for a machine, which answers at once or is not there.
+
+        Raises:
+            NotifyFailed: It was not taken.
+        """
+        if waits is None:
+            waits = [min(wait_s, PING_WAIT_S) for wait_s in self._waits_s]
+        timeout_s = min(self._timeout_s, PING_TIMEOUT_S)
+        await self._post("ping", url, body, _TEXT, waits=waits, timeout_s=timeout_s)
+
     async def _post(
         self,
         name: str,
@@ -137,6 +154,7 @@ class Signals:
         headers: Mapping[str, str],
         *,
         waits: Sequence[float] | None = None,
+        timeout_s: float | None = None,
     ) -> None:
         """Post until it is taken, or will not be.
 
@@ -144,7 +162,8 @@ class Signals:
             NotifyFailed: It was not taken.
         """
         waits = self._waits_s if waits is None else waits
-        async with Http(timeout_s=self._timeout_s, connections=1) as http:
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        async with Http(timeout_s=timeout_s, connections=1) as http:
             for wait_s in (*waits, None):
                 why, may_go_later = await _try(http, url, body, headers)
                 if not why:
@@ -161,7 +180,9 @@ async def _try(
 ) -> tuple[str, bool]:
     """Post once; return what is wrong (empty: nothing), and if a later try may help."""
     try:
-        answer = await http.send("POST", url, headers=headers, body=body)
+        answer = await http.send(
+            "POST", url, headers=headers, body=body, reads_body=False
+        )
     except RemoteError as error:
         return str(error).replace(url, "its URL"), True
     status = answer.status

@@ -36,3 +36,28 @@ async def test_faults_and_hint_are_options_of_the_command(tmp_path):
     assert {status for status, _ in seen[:12]} == {500, 502}
     assert seen[12][0] == 404
     assert "API a does not exist" in seen[12][1]
+
+
+def test_rows_that_are_left_out_of_the_world_are_told(tmp_path):
+    manifest = tmp_path / "apis.csv"
+    rows = ["default,p,gw,c,e,a", "nobody,p,gw,c,e,b", "nobody,p,gw,c,e,c"]
+    header = "account,project_id,instance_id,plugin_id,env_id,api_id"
+    manifest.write_text("\n".join([header, *rows]) + "\n")
+    command = [sys.executable, "-m", "bulkbind", "sandbox", "--manifest", manifest]
+    server = subprocess.Popen(
+        [*command, "--state-dir", tmp_path / "state"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        assert "listening" in server.stdout.readline()
+    finally:
+        server.terminate()
+        _, said = server.communicate(timeout=10)
+
+    assert "warning: of the manifest, 2 rows cannot be sent" in said
+    assert "apis.csv:3: account" in said
+    assert "nobody" in said

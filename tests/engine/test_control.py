@@ -237,6 +237,26 @@ def test_a_new_rate_and_number_of_slots_are_told_and_kept(
     assert event["text"].startswith("rate 2/s and concurrency 2 set by ")
 
 
+@pytest.mark.parametrize("name", ["latest", "job"])
+def test_a_first_run_that_is_still_planned_is_told_of(
+    bulkbind, folder, state, rows, serve, remote, name
+):
+    with (
+        serve(rows, options=SandboxOptions(latency_s=2.0)) as served,
+        started("run", "job.toml", *remote(served), folder=folder) as run,
+    ):
+        until(lambda: list((state / "runs").glob(".unfinished-*")), alive=run)
+        said = bulkbind("status", name)
+        run.kill()
+    gone = bulkbind("status", name)
+
+    assert said.code == gone.code == 2
+    assert "is being planned" in said.err
+    assert f"by pid {run.pid} (" in said.err
+    assert "sent nothing yet" in said.err
+    assert "there are no runs" in gone.err
+
+
 @pytest.mark.parametrize(
     "command", [("pause",), ("stop",), ("stop", "--now"), ("set", "rate=1/s")]
 )
@@ -284,6 +304,20 @@ def test_what_cannot_be_set_is_exit_2(bulkbind, rows, wish):
 
     assert said.code == 2
     assert said.err
+
+
+@pytest.mark.parametrize(
+    ("wishes", "key"),
+    [
+        (("rate=5/s", "rate=6/s"), "rate"),
+        (("concurrency=4", "rate=1/s", "concurrency=4"), "concurrency"),
+    ],
+)
+def test_what_is_set_twice_is_refused(bulkbind, rows, wishes, key):
+    said = bulkbind("set", "latest", *wishes)
+
+    assert said.code == 2
+    assert f"{key} is given twice" in said.err
 
 
 def test_files_that_are_no_orders_are_told_and_do_no_harm(

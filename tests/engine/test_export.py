@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 from itertools import product
 
 import pytest
@@ -143,6 +144,23 @@ def test_a_job_without_a_manifest_means_every_gateway(bulkbind, folder, served, 
 
     assert said.code == 0, said.err
     assert (said.json["rows"], said.json["gateways"]) == (len(rows), 2)
+
+
+def test_a_gateway_that_two_accounts_see_is_counted_once(
+    bulkbind, folder, served, rows, monkeypatch
+):
+    monkeypatch.setenv("PAY_TOKEN", os.environ["BULKBIND_TOKEN"])
+    seen = f'endpoint = "{served.url}"\nproject_id = "{PROJECT}"\n'
+    job = folder / "accounts.toml"
+    job.write_text(
+        f'[account]\n{seen}[accounts.pay]\n{seen}credential = "env:PAY_"\n',
+        encoding="utf-8",
+    )
+
+    said = bulkbind("export", job, "-o", "live.csv", "--json")
+
+    assert said.code == 0, said.err
+    assert (said.json["rows"], said.json["gateways"]) == (2 * len(rows), 2)
 
 
 def test_a_gateway_may_be_named(bulkbind, folder, served, rows):

@@ -1,5 +1,6 @@
 """What becomes of runs: looked through, compared, archived, cleaned."""
 
+import hashlib
 import json
 import os
 import pty
@@ -75,6 +76,14 @@ def test_who_bound_an_api_is_told_over_all_runs(folder, two):
     assert two[0] in said.out
     assert two[1] not in said.out
     assert "no run in" in command("runs", "--api", "nobody", folder=folder).err
+
+
+@pytest.mark.parametrize("api", ["", "two words", "a/b", "x" * 65])
+def test_what_is_no_id_is_refused(folder, two, api):
+    said = command("runs", "--api", api, folder=folder)
+
+    assert said.code == 2
+    assert f"--api {api!r} is no id: an id is 1-64 of" in said.err
 
 
 def test_a_run_without_the_api_is_not_opened(folder, two, state):
@@ -225,6 +234,35 @@ def flipped(members):
     data = bytearray(members["ledger.db"])
     data[len(data) // 2] ^= 1
     members["ledger.db"] = bytes(data)
+
+
+def damaged(name):
+    """Spoil a member, and make the index agree: as a damage before archiving does."""
+
+    def change(members):
+        data = bytearray(members[name])
+        data[4096 if name == "ledger.db" else len(data) // 2] ^= 0xFF
+        members[name] = bytes(data)
+        sums = json.loads(members["archive.json"])["sha256"]
+        index_of(members, sha256={**sums, name: hashlib.sha256(data).hexdigest()})
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["ledger.db", "manifest.csv.gz"])
+@pytest.mark.parametrize("wanted", ["report", "status", "verify", "undo"])
+def test_a_fault_inside_an_archive_names_the_archive(
+    folder, archived, tmp_path, wanted, name
+):
+    path = rewritten(archived, damaged(name))
+    environ = {"TMPDIR": str(tmp_path / "job")}
+
+    said = command(wanted, path, folder=folder, environ=environ)
+
+    assert said.code == 2
+    assert f"changed.run: {name} in it is damaged" in said.err
+    assert "bulkbind-" not in said.err
+    assert "restore" not in said.err
 
 
 def link(members):

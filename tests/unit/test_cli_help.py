@@ -128,7 +128,7 @@ def test_every_verdict_is_explained(bulkbind, verdict):
     assert said.out.startswith(f"{verdict}: ")
 
 
-@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 75, 130, 143])
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 4, 10, 70, 75, 130, 143])
 def test_every_exit_code_is_explained(bulkbind, number):
     said = bulkbind("explain", number)
 

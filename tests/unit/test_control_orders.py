@@ -1,6 +1,7 @@
 """What files of a control folder mean, and what follows from them."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,14 @@ def test_what_is_wrong_is_told_once_and_again_when_it_changes():
     assert decide(wrong, wrong) == []
 
 
+@pytest.mark.parametrize("rate", [(5, 1e-300), (5, 0.999), (0, 0.5), (5, 604_801.0)])
+def test_a_window_that_no_job_file_can_say_is_not_obeyed(rate):
+    wishes = read_wishes({"set-1.json": written(rate=rate)})
+
+    assert not wishes.sets
+    assert "in a second to a week" in wishes.wrong["set-1.json"]
+
+
 @given(
     name=st.sampled_from(("pause", "stop", "set-1.json", "x", "set-", "..", "now")),
     data=st.one_of(
@@ -81,5 +90,5 @@ def test_no_content_does_any_harm(name, data):
     orders = [*wishes.sets.values(), *filter(None, (wishes.pause, wishes.stop))]
     assert len(orders) + len(wishes.wrong) == 1
     for order in orders:
-        assert order.rate is None or (order.rate[0] >= 0 and order.rate[1] > 0)
+        assert order.rate is None or (order.rate[0] >= 0 and order.rate[1] >= 1)
         assert order.concurrency is None or order.concurrency >= 1

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bulkbind.errors import NotifyFailed
+from bulkbind.http import MAX_ANSWER, Http
 from bulkbind.notify import Addresses, News, On, Signals, child_environment, is_due
 from bulkbind.notify.hooks import call_hook
 from bulkbind.notify.metrics import write_metrics
@@ -202,6 +203,48 @@ async def test_a_webhook_that_hangs_holds_nobody_up_for_long():
         wrong = await to.end(BAD, is_due=True, last_success=0.0)
 
     assert wrong == ["notify.webhook: it was not taken: no whole answer came in time"]
+
+
+@pytest.mark.parametrize("name", ["webhook", "slack", "ping"])
+async def test_a_long_answer_that_nobody_needs_is_taken_once(name):
+    with listening(body=bytes(MAX_ANSWER + 1)) as ears:
+        wrong = await signals(**{name: ears.url}).end(
+            BAD, is_due=True, last_success=0.0
+        )
+
+    assert wrong == []
+    assert len(ears.heard) == 1
+
+
+async def test_a_ping_that_hangs_holds_a_run_up_for_fifteen_seconds_at_most(
+    monkeypatch,
+):
+    tries, waits = [], []
+
+    class Hasty(Http):
+        """The real one, that writes down how long it would have waited."""
+
+        def __init__(self, *, timeout_s, connections):
+            self.patience_s = timeout_s
+            super().__init__(timeout_s=0.05, connections=connections)
+
+        async def send(self, *given, **how):
+            tries.append(self.patience_s)
+            return await super().send(*given, **how)
+
+    async def waited(seconds):
+        waits.append(seconds)
+
+    monkeypatch.setattr("bulkbind.notify.signals.Http", Hasty)
+    monkeypatch.setattr("bulkbind.notify.signals.anyio.sleep", waited)
+    with listening([0]) as ears:
+        to = Signals(Addresses(ping=ears.url))
+        assert len(await to.start()) == 1
+        assert sum(tries) + sum(waits) <= 3.0
+        assert len(await to.end(BAD, is_due=True, last_success=0.0)) == 1
+
+    assert len(tries) == 4
+    assert sum(tries) + sum(waits) <= 15.0
 
 
 def test_addresses_show_no_url():
