@@ -16,6 +16,8 @@ from click.shell_completion import (
     BashComplete,
     CompletionItem,
     FishComplete,
+    ShellComplete,
+    ZshComplete,
     add_completion_class,
     split_arg_string,
 )
@@ -34,8 +36,8 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 def install() -> None:
     """Let bash complete ``NAME=VALUE``, which it cuts, and fish lists with commas."""
-    add_completion_class(_Bash, "bash")
-    add_completion_class(_Fish, "fish")
+    for name, kind in SHELLS.items():
+        add_completion_class(kind, name)
 
 
 class _Fish(FishComplete):
@@ -64,6 +66,14 @@ class _Bash(BashComplete):
     def format_completion(self, item: CompletionItem) -> str:
         """Return a line of the answer."""
         return f"{item.type},{str(item.value).removeprefix(self._cut)}"
+
+
+#: What writes and answers for each shell.
+SHELLS: dict[str, type[ShellComplete]] = {
+    "bash": _Bash,
+    "zsh": ZshComplete,
+    "fish": _Fish,
+}
 
 
 def _silent(completer: Completer) -> Completer:

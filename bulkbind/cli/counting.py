@@ -5,7 +5,7 @@ only when somebody looks.
 """
 
 import math
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -203,7 +203,7 @@ class Counting(Observer):
     def rate(self) -> float:
         """Requests per second, lately."""
         stamps = tuple(self._stamps)
-        if len(stamps) < 2:  # noqa: PLR2004 - no rate from one point
+        if not stamps[1:]:  # no rate from one point
             return 0.0
         passed = self._clock() - stamps[0]
         return len(stamps) / passed if passed > 0 else 0.0
@@ -218,12 +218,12 @@ class Counting(Observer):
         rate = self.rate
         if not rate or self.stopping:
             return None
-        left: Counter[str] = Counter()
+        left: defaultdict[str, float] = defaultdict(float)
         longest = 0.0
         for lane in tuple(self._lanes.values()):
-            left[lane.account] += lane.requests_left  # type: ignore[assignment]
+            left[lane.account] += lane.requests_left
             longest = max(longest, lane.requests_left)
-        bounds = [longest * self._out_s / self.requests, left.total() / rate]
+        bounds = [longest * self._out_s / self.requests, sum(left.values()) / rate]
         for account, gauge in self._gauges.items():
             pause_s = max(0.0, self._paused.get(account, 0.0) - self._clock())
             seconds = left[account] / gauge.rate.per_second

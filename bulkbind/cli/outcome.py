@@ -5,6 +5,7 @@ import json
 import msgspec
 
 from bulkbind.cli.saying import say
+from bulkbind.job.folders import RunFolder
 from bulkbind.job.reporting import Reported
 from bulkbind.job.signalling import Outcome
 from bulkbind.model import RunState, Verification
@@ -23,7 +24,7 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
     summary = outcome.reported.summary
     code = 0 if outcome.nothing_to_do else summary.exit_code
     if code or not quiet:
-        _notices(outcome)
+        _notices(outcome, outcome.run, outcome.reported)
     if as_json:
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
         say(text.decode())
@@ -37,19 +38,17 @@ def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:
     return code
 
 
-def _notices(outcome: Outcome) -> None:
+def _notices(outcome: Outcome, run: RunFolder, reported: Reported) -> None:
     """Say what is no answer, on standard error."""
-    assert outcome.reported is not None  # noqa: S101 - the caller has looked
-    assert outcome.run is not None  # noqa: S101
     if outcome.abandoned:
         say(
             f"run {outcome.abandoned} was closed: the manifest or the plan's settings"
-            f" changed; this is run {outcome.run.id}",
+            f" changed; this is run {run.id}",
             err=True,
         )
     if outcome.nothing_to_do:
-        say(f"run {outcome.run.id}: nothing is left to do", err=True)
-    for warning in outcome.reported.summary.warnings:
+        say(f"run {run.id}: nothing is left to do", err=True)
+    for warning in reported.summary.warnings:
         say(f"warning: {warning}", err=True)
 
 

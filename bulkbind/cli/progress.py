@@ -13,7 +13,6 @@ from bulkbind.cli.counting import Counting
 from bulkbind.cli.saying import say
 from bulkbind.cli.view import LaneState, choose, draw
 from bulkbind.cli.words import count, duration
-from bulkbind.cluster.crew import DaskCrew
 from bulkbind.job.reading import Surroundings
 from bulkbind.model import LaneTally, Scope, Stop
 from bulkbind.wire import visible
@@ -204,6 +203,8 @@ class LiveProgress(Telling):
 @contextmanager
 def watching(*, quiet: bool, sends: bool = True) -> Iterator[Surroundings]:
     """Run inside with progress on standard error; what sends obeys signals."""
+    from bulkbind.cluster.crew import DaskCrew
+
     if quiet:
         yield Surroundings(signals=sends, crew=DaskCrew())
     elif is_drawable():

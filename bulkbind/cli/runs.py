@@ -12,6 +12,7 @@ from bulkbind.cli.saying import say
 from bulkbind.cli.words import remark, table, verdict_words
 from bulkbind.errors import StateError
 from bulkbind.job.folders import RunFacts, StateFolder
+from bulkbind.job.keeping import read_summary
 from bulkbind.job.status import state_of
 
 
@@ -86,11 +87,7 @@ def _row(facts: RunFacts) -> tuple[str, ...]:
 
 
 def _verdicts(facts: RunFacts) -> dict[str, int]:
-    try:
-        summary = json.loads(facts.folder.summary.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    verdicts: dict[str, int] = summary.get("verdicts", {})
+    verdicts: dict[str, int] = read_summary(facts.folder).get("verdicts", {})
     return verdicts
 
 

@@ -111,7 +111,8 @@ def _say_little(facts: RunFacts, *, quiet: bool, as_json: bool) -> None:
         if not quiet:
             say("\n".join(little_lines(facts)))
         return
-    verdicts = read_summary(facts.folder).get("verdicts", {})
+    summary = read_summary(facts.folder)
+    verdicts = summary.get("verdicts", {})
     counted = {str(verdict): verdicts.get(verdict, 0) for verdict in SETTLING}
     document = {
         "format_version": "1.0",
@@ -124,7 +125,7 @@ def _say_little(facts: RunFacts, *, quiet: bool, as_json: bool) -> None:
         "rows": facts.totals.bindings,
         **counted,
         "set_aside": facts.totals.rows - facts.totals.bindings,
-        "requests": read_summary(facts.folder).get("requests", {}).get("sent", 0),
+        "requests": summary.get("requests", {}).get("sent", 0),
         "lanes": [],
         "keeps": facts.kept,
     }

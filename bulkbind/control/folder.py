@@ -47,7 +47,7 @@ class ControlFolder:
         """
         private_folder(self.path)
         with self._opened() as folder:
-            for name in os.listdir(folder):  # noqa: PTH208 - of what is open
+            for name in _names(folder):
                 if name in {STOP, NOW} or name.startswith((SET, ".")):
                     with suppress(OSError):
                         os.unlink(name, dir_fd=folder)
@@ -61,7 +61,7 @@ class ControlFolder:
         found: dict[str, Found | str] = {}
         try:
             with self._opened() as folder:
-                for name in sorted(os.listdir(folder)):  # noqa: PTH208
+                for name in _names(folder):
                     if name != NOW and not name.startswith("."):
                         with suppress(FileNotFoundError):
                             found[name] = _read(name, folder)
@@ -159,6 +159,12 @@ class ControlFolder:
             yield folder
         finally:
             os.close(folder)
+
+
+def _names(folder: int) -> list[str]:
+    """Return what an opened folder holds, sorted."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries)
 
 
 def _read(name: str, folder: int, *, most: int = MAX_BYTES) -> Found | str:

@@ -23,6 +23,10 @@ class End(NamedTuple):
     """In a sentence, without its full stop."""
 
 
+#: From here on a wait is said in hours: "75 minutes" reads better than "1.3 hours".
+_LONG_MIN = 90
+
+
 @dataclass(frozen=True, slots=True)
 class Hours:
     """The ends of one invocation, the earliest first."""
@@ -82,7 +86,7 @@ def _closed(job: str, window: Window, opens: datetime | None, now: datetime) -> 
     when = "and never opens"
     if opens is not None:
         minutes = (opens - now).total_seconds() / 60
-        is_long = minutes >= 90  # noqa: PLR2004 - "75 minutes" reads better
+        is_long = minutes >= _LONG_MIN
         wait = f"{minutes / 60:.1f} hours" if is_long else f"{minutes:.0f} minutes"
         when = f"and opens at {moment_text(opens, window.zone)}, in {wait}"
     return f"{job}: the window ({window}) is closed {when}"

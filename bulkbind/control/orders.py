@@ -70,11 +70,15 @@ def read_wishes(files: Mapping[str, Found | str]) -> Wishes:
     Args:
         files: Name -> content; or why it cannot be read.
     """
-    wishes, sets, wrong = Wishes(), {}, {}
+    wishes, sets, wrong = Wishes(), {}, dict[str, str]()
     for name in sorted(files):
         found = files[name]
         try:
-            order = _read(name, found)
+            _check_name(name)
+            if isinstance(found, str):
+                wrong[name] = found
+                continue
+            order = _read(found, may_be_empty=name in {PAUSE, STOP})
         except ValueError as error:
             wrong[name] = str(error)
             continue
@@ -125,7 +129,7 @@ def decide(wishes: Wishes, before: Wishes) -> list[Act]:
     return acts
 
 
-def _read(name: str, found: Found | str) -> Order:
+def _check_name(name: str) -> None:
     is_set = name.startswith(SET) and name.endswith(".json")
     if name not in {PAUSE, STOP} and not is_set:
         message = (
@@ -133,10 +137,11 @@ def _read(name: str, found: Found | str) -> Order:
             " writes"
         )
         raise ValueError(message)
-    if isinstance(found, str):
-        raise ValueError(found)  # noqa: TRY004 - it says why it cannot be read
+
+
+def _read(found: Found, *, may_be_empty: bool) -> Order:
     if not found.data.strip():
-        if is_set:
+        if not may_be_empty:
             message = "empty; `bulkbind set` writes what it sets"
             raise ValueError(message)
         return Order(by=found.owner, at=found.changed_at)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bulkbind.control.folder import iso
+from bulkbind.control.now import read_now
 from bulkbind.control.orders import PAUSE, SET, STOP, Order
 from bulkbind.errors import SettingsError
 from bulkbind.host import holder_of
@@ -19,15 +20,23 @@ PATIENCE_S = 3.0
 _LOOK_S = 0.05
 
 
-def order(when: float, **wish: object) -> Order:
+def order(
+    when: float,
+    *,
+    now: bool = False,
+    rate: tuple[int, float] | None = None,
+    concurrency: int | None = None,
+) -> Order:
     """Return an order of this user's, made just now.
 
     Args:
         when: Seconds since the epoch.
-        wish: ``now``, ``rate``, ``concurrency``.
+        now: As in ``Order``, like the others.
+        rate: Requests and seconds.
+        concurrency: Requests out at once.
     """
     at = iso(datetime.fromtimestamp(when, UTC))
-    return Order(by=operator(), at=at, **wish)  # type: ignore[arg-type]
+    return Order(by=operator(), at=at, now=now, rate=rate, concurrency=concurrency)
 
 
 def is_at_work(facts: RunFacts) -> bool:
@@ -79,7 +88,7 @@ def pause_run(run: RunFolder, *, now: float) -> bool:
     refuse_idle(run)
     if not run.control.is_asked(PAUSE):
         run.control.ask(PAUSE, order(now))
-    return _seen(run, lambda: f'"paused_by":"{PAUSE}d' in _told(run))
+    return _seen(run, lambda: _is_paused(run))
 
 
 def unpause_run(run: RunFolder) -> bool:
@@ -139,8 +148,9 @@ def set_run(
     return _seen(run, lambda: not run.control.is_asked(name))
 
 
-def _told(run: RunFolder) -> str:
-    return (run.control.told() or b"").decode("utf-8", "replace")
+def _is_paused(run: RunFolder) -> bool:
+    now = read_now(run.control.told())
+    return now is not None and bool(now.paused_by)
 
 
 def _seen(run: RunFolder, claim: Callable[[], bool]) -> bool:

@@ -69,13 +69,13 @@ def read_index(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
     """Read the index.
 
     Raises:
-        ValueError: It is none, or too large. Others of ``UNREADABLE``, too.
+        TypeError: It is none. Others of ``UNREADABLE``, too: it is too large.
     """
     with archive.open(_stored(archive, name)) as member:
         document = json.loads(member.read(_MAX_INDEX))
     if not isinstance(document, dict):
         message = f"{name} is no index"
-        raise ValueError(message)  # noqa: TRY004 - one of UNREADABLE
+        raise TypeError(message)
     return document
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -16,10 +16,11 @@ from bulkbind.control.orders import PAUSE, Order
 from bulkbind.control.watcher import Watcher
 from bulkbind.errors import StateError
 from bulkbind.job.events import EventLog
+from bulkbind.job.passing import hold_all, let_all_go
 from bulkbind.ledger import ThreadExecutor
 from bulkbind.ledger.store import Ledger
 from bulkbind.pace import Pace, Rate
-from bulkbind.run import Halt, Observer, SlotPool
+from bulkbind.run import Halt, Observer, SlotPool, first_of
 
 #: The ledger's fact that keeps what was asked of a run; so many of the last.
 CONTROLLED = "controlled"
@@ -44,16 +45,12 @@ class RunLevers:
 
     def pause(self) -> None:
         """Send nothing more until ``go_on``; reads wait, too."""
-        self.halt.pause()
-        for pace in self.paces.values():
-            pace.hold()
+        hold_all(self.halt, self.paces)
 
     def go_on(self) -> None:
         """Send again."""
         self.paused_by = ""
-        self.halt.go_on()
-        for pace in self.paces.values():
-            pace.let_go()
+        let_all_go(self.halt, self.paces)
 
     def stop(self, reason: str, *, now: bool, detail: str) -> None:
         """Drain, or stop at once."""
@@ -138,14 +135,8 @@ async def obeying(folder: ControlFolder, levers: RunLevers) -> AsyncIterator[Non
             yield
             group.cancel_scope.cancel()
     except BaseExceptionGroup as errors:
-        raise _first(errors.exceptions) from errors
+        raise first_of(errors) from errors
     with suppress(StateError):
         folder.end()
         if levers.halt.reason not in {DEADLINE, WINDOW}:
             folder.drop(PAUSE)
-
-
-def _first(errors: Sequence[BaseException]) -> BaseException:
-    """The first error that is not a group; the others follow from it."""
-    first = errors[0]
-    return _first(first.exceptions) if isinstance(first, BaseExceptionGroup) else first

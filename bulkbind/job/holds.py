@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bulkbind.control.folder import iso
 from bulkbind.errors import JobHeld, StateError
 from bulkbind.host import private_folder
 from bulkbind.job.facts import operator
@@ -44,11 +45,10 @@ def new_hold(job: str, *, now: float, why: str, undo: str = "") -> Hold:
         why: For the one who meets it.
         undo: Id of the undo that it is for.
     """
-    since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
     return Hold(
         job=job,
         holder=operator(),
-        since=since.replace("+00:00", "Z"),
+        since=iso(datetime.fromtimestamp(now, UTC)),
         why=why,
         undo=undo,
     )

@@ -19,6 +19,20 @@ _ASKED = "accounts_asked"
 _LOOK_S = 1.0
 
 
+def hold_all(halt: Halt, paces: Mapping[str, Pace]) -> None:
+    """Send nothing more until ``let_all_go``; reads wait, too."""
+    halt.pause()
+    for pace in paces.values():
+        pace.hold()
+
+
+def let_all_go(halt: Halt, paces: Mapping[str, Pace]) -> None:
+    """Send again."""
+    halt.go_on()
+    for pace in paces.values():
+        pace.let_go()
+
+
 async def pass_on(halt: Halt, slots: SlotPool, executor: ThreadExecutor) -> None:
     """Write down what is asked whenever it changes, until cancelled.
 
@@ -70,14 +84,9 @@ def _obey(
     is_paused = bool(asked.get("paused"))
     if is_paused != halt.is_paused:
         if is_paused:
-            halt.pause()
+            hold_all(halt, paces)
         else:
-            halt.go_on()
-        for pace in paces.values():
-            if is_paused:
-                pace.hold()
-            else:
-                pace.let_go()
+            let_all_go(halt, paces)
     number = asked.get("concurrency")
     if isinstance(number, int) and number != slots.number:
         slots.resize(number)

@@ -1,9 +1,8 @@
 """Tells who is to hear of it how a run ended; what people heard last is in STATE."""
 
 import json
-import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,8 +20,7 @@ from bulkbind.job.reporting import Reported
 from bulkbind.notify import Addresses, News, On, Signals, child_environment, is_due
 from bulkbind.report.files import write_file
 from bulkbind.settings import JobSettings
-
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+from bulkbind.settings.cluster import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +85,7 @@ async def telling(
         raise
     news = _ended(settings, outcome, at=around.now())
     untold += await _tell(signals, news, settings, state)
-    return Outcome(
-        reported=outcome.reported,
-        run=outcome.run,
-        abandoned=outcome.abandoned,
-        nothing_to_do=outcome.nothing_to_do,
-        untold=tuple(untold),
-    )
+    return replace(outcome, untold=tuple(untold))
 
 
 async def _tell(
@@ -140,7 +132,7 @@ def _url(key: str, named: str, environ: Mapping[str, str], problems: list[str]) 
     try:
         parts = urlsplit(url)
         is_safe = parts.scheme == "https" or (
-            parts.scheme == "http" and parts.hostname in _LOOPBACK
+            parts.scheme == "http" and parts.hostname in LOOPBACK
         )
     except ValueError:
         is_safe = False
@@ -203,7 +195,7 @@ def _keep(path: Path, told: _Told) -> list[str]:
     }
     try:
         private_folder(path.parent)
-        write_file(path, json.dumps(document) + os.linesep)
+        write_file(path, json.dumps(document) + "\n")
     except BulkbindError as error:
         return [f"{path}: what was told is not noted: {error}"]
     return []

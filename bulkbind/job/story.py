@@ -23,8 +23,8 @@ from bulkbind.job.holds import refuse_held
 from bulkbind.job.hours import hours_for, within
 from bulkbind.job.judging import Reader
 from bulkbind.job.keeping import finish_shrinking
-from bulkbind.job.ledgers import holding_job, move_ledger, read_ledger
-from bulkbind.job.locking import working_on
+from bulkbind.job.ledgers import move_ledger, read_ledger
+from bulkbind.job.locking import working_alone
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
 from bulkbind.job.reading import Surroundings
@@ -126,10 +126,7 @@ async def _run_job(
     options: RunOptions,
 ) -> Outcome:
     credentials = credentials_of(settings, around)
-    with (
-        working_on(settings.name, state=state, around=around),
-        holding_job(settings.name, url=settings.ledger),
-    ):
+    with working_alone(settings, state=state, around=around):
         refuse_held(state, settings.name)
         hours = hours_for(settings, around)
         state.sweep()
@@ -220,10 +217,7 @@ async def _run_plan(
         raise SettingsError([problem])
     _expect(facts.meta["digest"], options.expect)
     credentials = find_credentials(settings, around.environ)
-    with (
-        working_on(settings.name, state=state, around=around),
-        holding_job(settings.name, url=settings.ledger),
-    ):
+    with working_alone(settings, state=state, around=around):
         refuse_held(state, settings.name)
         hours = hours_for(settings, around)
         if not facts.totals.rows:
@@ -314,10 +308,7 @@ async def _resume_run(
 ) -> Outcome:
     is_undo = bool(run.facts().undoes)
     credentials = credentials_of(settings, around, is_undo=is_undo)
-    with (
-        working_on(settings.name, state=state, around=around),
-        holding_job(settings.name, url=settings.ledger),
-    ):
+    with working_alone(settings, state=state, around=around):
         facts = run.facts()
         if not facts.undoes:
             refuse_held(state, settings.name)

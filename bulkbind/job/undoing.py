@@ -20,8 +20,8 @@ from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
 from bulkbind.job.holds import Hold, new_hold, place_hold
 from bulkbind.job.judging import Reader
-from bulkbind.job.ledgers import holding_job, move_ledger
-from bulkbind.job.locking import working_on
+from bulkbind.job.ledgers import move_ledger
+from bulkbind.job.locking import working_alone
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.restoring import Restoration, draw_undo
 from bulkbind.job.running import Errand, carry_out
@@ -96,10 +96,7 @@ async def undo_run(
             folder = Path(name)
             plan = await _draw(undone, folder, "", settings, reader, options)
         return Undone(plan=plan, outcome=None)
-    with (
-        working_on(settings.name, state=state, around=around),
-        holding_job(settings.name, url=settings.ledger),
-    ):
+    with working_alone(settings, state=state, around=around):
         state.sweep()
         draft = state.new_run(now=around.now())
         run_id, hold = draft.final.name, None

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-_DAY_MIN = 24 * 60
+_HOUR_MIN = 60
+_DAY_MIN = 24 * _HOUR_MIN
 _WINDOW = re.compile(
     r"\s*(?:(?P<days>[A-Za-z,\s-]*[A-Za-z])\s+)?"
     r"(?P<opens>\d{1,2}:\d\d)\s*-\s*(?P<closes>\d{1,2}:\d\d)(?:\s+(?P<zone>\S+))?\s*"
@@ -215,8 +216,8 @@ def _zone(text: str, name: str | None) -> str:
 
 def _minutes(text: str) -> int:
     hours, minutes = (int(part) for part in text.split(":"))
-    total = 60 * hours + minutes
-    if minutes >= 60 or total > _DAY_MIN:  # noqa: PLR2004
+    total = _HOUR_MIN * hours + minutes
+    if minutes >= _HOUR_MIN or total > _DAY_MIN:
         message = f"{text!r} is no time of day; write 00:00 to 24:00"
         raise ValueError(message)
     return total
@@ -242,7 +243,7 @@ def _day(text: str) -> int:
 
 
 def _days_text(days: tuple[int, ...]) -> str:
-    if len(days) > 2 and days == tuple(range(days[0], days[-1] + 1)):  # noqa: PLR2004
+    if days[2:] and days == tuple(range(days[0], days[-1] + 1)):
         return f"{DAYS[days[0]]}-{DAYS[days[-1]]}"
     return ",".join(DAYS[day] for day in days)
 

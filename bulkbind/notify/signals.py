@@ -21,7 +21,7 @@ WAITS_S = (1.0, 4.0)
 TIMEOUT_S = 10.0
 
 #: A ping's: a try, and the wait before the next. A run is held up by 3 s when it begins
-#: and by three tries and two waits, 12 s, when it ends.
+#: and by three tries and two waits, 11.5 s, when it ends.
 PING_TIMEOUT_S, PING_WAIT_S = 3.0, 1.5
 _OK, _REDIRECT, _TIMED_OUT, _BUSY, _SERVER = 200, 300, 408, 429, 500
 _JSON = {"Content-Type": "application/json"}
@@ -102,8 +102,8 @@ class Signals:
             What went wrong, in a sentence each; empty: everybody was told.
         """
         acts: list[Callable[[], Awaitable[None]]] = []
-        if self._to.metrics_textfile is not None:
-            acts.append(partial(self._metrics, news, last_success))
+        if (path := self._to.metrics_textfile) is not None:
+            acts.append(partial(_metrics, path, news, last_success))
         if self._to.ping:
             url = f"{self._to.ping.rstrip('/')}/{news.exit_code}"
             said = text(news).encode()
@@ -128,10 +128,6 @@ class Signals:
             for argv in self._to.hooks
         ]
         return acts
-
-    async def _metrics(self, news: News, last_success: float) -> None:
-        assert self._to.metrics_textfile is not None  # noqa: S101 - asked before
-        write_metrics(self._to.metrics_textfile, news, last_success=last_success)
 
     async def _ping(
         self, url: str, body: bytes, *, waits: Sequence[float] | None = None
@@ -173,6 +169,10 @@ class Signals:
                 await anyio.sleep(wait_s)
         message = f"notify.{name}: it was not taken: {why}"
         raise NotifyFailed(message)
+
+
+async def _metrics(path: Path, news: News, last_success: float) -> None:
+    write_metrics(path, news, last_success=last_success)
 
 
 async def _try(

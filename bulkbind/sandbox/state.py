@@ -35,6 +35,11 @@ class Change(NamedTuple):
     failing: frozenset[str] = frozenset()
     """API ids that an attach fails to bind, for no fault of theirs."""
 
+    @property
+    def product(self) -> str:
+        """The path segment that names the product; empty: the route has none."""
+        return self.path.get("product", "")
+
 
 class _Sorted(NamedTuple):
     """The ids of an attach, each list in the request's order."""
@@ -276,7 +281,7 @@ def _claimed(
     bindings = [Binding(slot.api_no, 0, change.now_ns) for slot in slots]
     return records.receipts(
         plugin,
-        product=change.path.get("product", ""),
+        product=change.product,
         env=env,
         slots=slots,
         bindings=bindings,
@@ -324,7 +329,7 @@ def _bind(
     world.bind(plugin, env=env, bindings=bindings)
     return records.receipts(
         plugin,
-        product=change.path.get("product", ""),
+        product=change.product,
         env=env,
         slots=slots,
         bindings=bindings,

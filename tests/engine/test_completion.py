@@ -153,9 +153,10 @@ def test_fish_completes_values(run):
 
 
 def test_zsh_completes_commands_values_and_runs(run):
-    ask_zsh("bulkbind resu", "resume")
-    ask_zsh("bulkbind report --only verdict=unco", "unconfirmed")
-    ask_zsh(f"bulkbind resume {run[:3]}", run)
+    assert "resume" in ask_zsh("bulkbind resu", "resume")
+    only = "bulkbind report --only verdict=unco"
+    assert "unconfirmed" in ask_zsh(only, "unconfirmed")
+    assert run in ask_zsh(f"bulkbind resume {run[:3]}", run)
 
 
 def test_where_nothing_can_be_read_nothing_is_said(folder):

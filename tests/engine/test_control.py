@@ -139,9 +139,19 @@ def test_a_file_made_by_hand_pauses_and_its_removal_unpauses(
         pause.unlink()
         until(is_told(state, "run_unpaused"), alive=run)
         until(lambda: len(served.journal) > sent, alive=run)
-        bulkbind("stop", "latest", "--wait")
+        more = len(served.journal)
+        stopped = bulkbind("stop", "latest", "--wait")
         run.wait()
         finish(bulkbind, served, rows)
+
+    assert more > sent
+    assert stopped.code == 0
+    (paused,), (unpaused,) = (
+        is_told(state, "run_paused")(),
+        is_told(state, "run_unpaused")(),
+    )
+    assert paused["by"].endswith(f"@{platform.node()}")
+    assert unpaused["text"] == "unpaused: the run goes on"
 
 
 def test_a_stopped_run_drains_and_only_resume_goes_on(
