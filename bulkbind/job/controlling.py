@@ -60,9 +60,14 @@ class RunLevers:
             self.observer.noticed(detail)
 
     def set(self, order: Order) -> str:
-        """Change rate and concurrency for the rest of this invocation."""
-        said = []
-        if order.rate is not None:
+        """Change rate and concurrency for the rest of this invocation.
+
+        Without paces the accounts are worked elsewhere, each at its own rate.
+        """
+        said, but = [], ""
+        if order.rate is not None and not self.paces:
+            but = "; the rate is not: the machines that work this run keep theirs"
+        elif order.rate is not None:
             rate = Rate(*order.rate)
             for pace in self.paces.values():
                 pace.set_rate(rate)
@@ -70,7 +75,7 @@ class RunLevers:
         if order.concurrency is not None:
             self.slots.resize(order.concurrency)
             said.append(f"concurrency {order.concurrency}")
-        return f"{' and '.join(said) or 'nothing'} set"
+        return f"{' and '.join(said) or 'nothing'} set{but}"
 
     async def record(self, event: str, text: str, order: Order) -> None:
         """Write it into events and ledger, and tell people."""
