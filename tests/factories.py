@@ -354,6 +354,11 @@ def started(*arguments: object, **how: Any) -> Iterator[Process]:
         process.kill()
 
 
+def has_seen(served: Gateways, wanted: int) -> bool:
+    """Tell whether the gateways were sent so many requests."""
+    return len(served.journal) >= wanted
+
+
 def until(claim: Callable[[], T], *, alive: Process | None = None) -> T:
     """Wait until a claim holds, and return what it returned.
 

@@ -279,6 +279,13 @@ def _claimed(
 ) -> list[dict[str, Any]]:
     """Make records of bindings that were not made."""
     bindings = [Binding(slot.api_no, 0, change.now_ns) for slot in slots]
+    return _receipts(slots, bindings, plugin, env, change)
+
+
+def _receipts(
+    slots: list[Slot], bindings: list[Binding], plugin: Plugin, env: Env, change: Change
+) -> list[dict[str, Any]]:
+    """Make the records that an attach answers."""
     return records.receipts(
         plugin,
         product=change.product,
@@ -327,14 +334,7 @@ def _bind(
             number += 1
             bindings.append(Binding(slot.api_no, number, change.now_ns))
     world.bind(plugin, env=env, bindings=bindings)
-    return records.receipts(
-        plugin,
-        product=change.product,
-        env=env,
-        slots=slots,
-        bindings=bindings,
-        now_ns=change.now_ns,
-    )
+    return _receipts(slots, bindings, plugin, env, change)
 
 
 def _bound_slots(

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import create_connection, socket
@@ -33,29 +33,25 @@ class Machines:
     Args:
         folder: Output goes there.
         environ: What workers find credentials in.
-        tls: Options of Dask's commands; empty: tcp on loopback.
     """
 
-    def __init__(
-        self, folder: Path, environ: Mapping[str, str], tls: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.folder = folder
         self.port = free_port()
         self._environ = {**os.environ, **environ, **_CONFIG}
-        self._tls = tls
         self._number = 0
         self.scheduler: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
 
     @property
     def address(self) -> str:
-        return f"{'tls' if self._tls else 'tcp'}://127.0.0.1:{self.port}"
+        return f"tcp://127.0.0.1:{self.port}"
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         self._number += 1
         with (self.folder / f"machine{self._number}.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments, *self._tls],
+                [sys.executable, "-m", "dask", *arguments],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -119,10 +115,9 @@ def machines(
     environ: Mapping[str, str],
     *,
     workers: int = 2,
-    tls: Sequence[str] = (),
 ) -> Iterator[Machines]:
     """Run a scheduler and some workers for a block."""
-    made = Machines(folder, environ, tls)
+    made = Machines(folder, environ)
     try:
         made.start_scheduler()
         for _ in range(workers):

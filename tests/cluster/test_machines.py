@@ -9,7 +9,15 @@ import pytest
 from bulkbind.sandbox import SandboxOptions
 from tests.cluster.accounts import environ_of, rows_of_accounts, write_accounts
 from tests.cluster.machines import machines
-from tests.factories import lasting, latest, report_of, runs_in, started, until
+from tests.factories import (
+    has_seen,
+    lasting,
+    latest,
+    report_of,
+    runs_in,
+    started,
+    until,
+)
 
 ACCOUNTS = 4
 
@@ -51,10 +59,6 @@ def test_workers_on_this_machine_come_to_the_same_as_one_process(
 SLOW = SandboxOptions(latency_s=0.05)
 
 
-def _has_seen(served, wanted):
-    return len(served.journal) >= wanted
-
-
 def _stray(served):
     """Count the batches that were sent more than once."""
     sent = Counter(entry.ids for entry in served.journal)
@@ -77,7 +81,7 @@ def test_workers_that_are_killed_are_replaced(site, folder, rows):
     kills = 6
     with started(*command, folder=folder) as process:
         for kill in range(kills):
-            until(partial(_has_seen, served, 3 + 4 * kill), alive=process)
+            until(partial(has_seen, served, 3 + 4 * kill), alive=process)
             made.add_worker()
             made.kill(made.workers[0])
         ended = process.wait()
@@ -90,7 +94,7 @@ def test_workers_that_are_killed_are_replaced(site, folder, rows):
 def test_a_scheduler_that_is_killed_and_started_again_costs_nothing(site, folder, rows):
     served, made, command = site
     with started(*command, folder=folder) as process:
-        until(partial(_has_seen, served, 5), alive=process)
+        until(partial(has_seen, served, 5), alive=process)
         made.kill_scheduler()
         made.start_scheduler()  # as whoever supervises them does
         made.add_worker()
@@ -107,7 +111,7 @@ def test_a_coordinator_that_is_killed_is_followed_by_another(
 ):
     served, _, command = site
     with started(*command, folder=folder) as process:
-        until(partial(_has_seen, served, 5), alive=process)
+        until(partial(has_seen, served, 5), alive=process)
         process.kill()
     said = bulkbind(*command, "--resume")
 
@@ -120,7 +124,7 @@ def test_a_coordinator_that_is_killed_is_followed_by_another(
 def test_a_worker_that_is_frozen_is_fenced(site, folder, rows):
     served, made, command = site
     with started(*command, folder=folder) as process:
-        until(partial(_has_seen, served, 5), alive=process)
+        until(partial(has_seen, served, 5), alive=process)
         frozen = made.workers[0]
         frozen.send_signal(signal.SIGSTOP)
         ended = process.wait()
@@ -136,7 +140,7 @@ def test_people_stop_a_run_on_all_machines(site, bulkbind, folder, state, rows):
     served, _, command = site
     command = (*command, "--set", "plan.batch_size=1")
     with started(*command, folder=folder) as process:
-        until(partial(_has_seen, served, 3), alive=process)
+        until(partial(has_seen, served, 3), alive=process)
         stopped = bulkbind("stop", latest(state).name)
         ended = process.wait()
     before = len(served.journal)

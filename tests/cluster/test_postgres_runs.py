@@ -12,6 +12,7 @@ from bulkbind.ledger.postgres_session import Session
 from bulkbind.sandbox import SandboxOptions
 from tests.factories import (
     bindings,
+    has_seen,
     lasting,
     latest,
     report_of,
@@ -36,10 +37,6 @@ def rows(folder):
     write_job(folder / "job.toml")
     write_manifest(folder / "apis.csv", rows)
     return rows
-
-
-def _has_seen(served, wanted):
-    return len(served.journal) >= wanted
 
 
 def at(url):
@@ -74,7 +71,7 @@ def test_a_killed_run_goes_on_where_it_was(
         command = ("run", "job.toml", *remote(served), *SMALL, *at(database))
         for wanted in (10, 25, 40):
             with started(*command, folder=folder) as process:
-                until(partial(_has_seen, served, wanted), alive=process)
+                until(partial(has_seen, served, wanted), alive=process)
                 process.kill()
             assert bulkbind("status", "--json").json["state"] == "interrupted"
             command = ("resume", "latest")
@@ -188,7 +185,7 @@ def test_a_job_that_another_host_works_on_is_busy(
         elsewhere = ("--state-dir", tmp_path / "elsewhere")
         environ = {"BULKBIND_HOST_DIR": str(tmp_path / "other")}
         with started(*command, *elsewhere, folder=folder, environ=environ) as run:
-            until(partial(_has_seen, served, 3), alive=run)
+            until(partial(has_seen, served, 3), alive=run)
             busy = bulkbind(*command)
             run.kill()
         free = bulkbind(*command)
@@ -214,7 +211,7 @@ def test_a_run_whose_account_is_taken_over_sends_nothing_more(
     ):
         command = ("run", "job.toml", *remote(served), *SMALL, *at(url))
         with started(*command, folder=folder) as run:
-            until(partial(_has_seen, served, 10), alive=run)
+            until(partial(has_seen, served, 10), alive=run)
             lease = _take_over(other, postgres, name)
             before = len(served.journal)
             ended = run.wait()
@@ -253,7 +250,7 @@ def test_another_host_finishes_a_run_by_its_id_alone(
     with serve(rows, options=SandboxOptions(latency_s=0.03)) as served:
         command = ("run", "job.toml", *remote(served), *SMALL, *at(database))
         with started(*command, folder=folder) as run:
-            until(partial(_has_seen, served, 10), alive=run)
+            until(partial(has_seen, served, 10), alive=run)
             run.kill()
         run_id = latest(folder / ".bulkbind").name
         monkeypatch.setenv("BULKBIND_HOST_DIR", str(tmp_path / "other"))

@@ -15,6 +15,7 @@ from tests.factories import (
     attaches_by_gateway,
     bindings,
     events_of,
+    has_seen,
     lasting,
     latest,
     report_of,
@@ -62,10 +63,6 @@ def undisturbed(bulkbind, folder, tmp_path, rows, serve, remote):
     return run
 
 
-def _has_seen(served, wanted):
-    return len(served.journal) >= wanted
-
-
 @pytest.mark.parametrize(
     ("kills", "planted"), [(KILLS, {}), (KILLS // 2, {"missing": 3, "unpublished": 2})]
 )
@@ -82,7 +79,7 @@ def test_kills_at_random_moments_change_nothing_in_the_end(  # noqa: PLR0917
             seen = len(served.journal)
             wanted = seen + random.randint(1, BATCHES // kills)
             with started(*command, folder=folder) as process:
-                until(partial(_has_seen, served, wanted), alive=process)
+                until(partial(has_seen, served, wanted), alive=process)
                 time.sleep(random.random() * 0.03)  # any moment will do
                 process.kill()
             assert bulkbind("status", "--json").json["state"] == "interrupted", kill
