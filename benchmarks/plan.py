@@ -1,6 +1,7 @@
 """What a plan costs, beside DuckDB, Polars and pyarrow doing the same work.
 
     python benchmarks/plan.py --rows 10000000 --pairs 5
+    python benchmarks/plan.py --rows 10000000 --only bulkbind --form jsonl
 
 The work: read the CSV, check four ids a row, sort by target, drop repeats (the first
 stays), cut batches of 500 in order, and say the line of every bad row. bulkbind also
@@ -226,13 +227,14 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=list(CANDIDATES))
+    parser.add_argument("--form", choices=("csv", "jsonl"), default="csv")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--one", nargs=2, metavar=("NAME", "FILE"))
     wanted = parser.parse_args()
     if wanted.one:
         print(json.dumps(measure(wanted.one[0], Path(wanted.one[1]))))
         return 0
-    path = wanted.folder / f"manifest-{wanted.rows}.csv"
+    path = wanted.folder / f"manifest-{wanted.rows}.{wanted.form}"
     made = make_manifest(path, rows=wanted.rows)
     runs: dict[str, list[Found]] = {name: [] for name in wanted.only}
     for _ in range(wanted.pairs):

@@ -10,9 +10,10 @@ import click
 
 from bulkbind.cli import completing
 from bulkbind.errors import SettingsError
+from bulkbind.job.adopting import adopt_runs
 from bulkbind.job.folders import StateFolder, locate_state
 from bulkbind.model import ID_COLUMNS
-from bulkbind.settings import JobSettings, Overrides, load_job
+from bulkbind.settings import JobSettings, Overrides, ledger_url, load_job
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -161,8 +162,22 @@ def gather(source: Path | None, *, state_dir: Path | None, **given: Any) -> Give
 
 
 def runs_state(state_dir: Path | None) -> StateFolder:
-    """Find STATE for a command that names a run and no job."""
-    return locate_state(given=state_dir, environ=os.environ, base=None)
+    """Find STATE for a command that names a run and no job.
+
+    With BULKBIND_LEDGER, the runs of that database are in it, too.
+
+    Raises:
+        SettingsError: That is no address of a database.
+        StateError: The database does not answer.
+    """
+    state = locate_state(given=state_dir, environ=os.environ, base=None)
+    adopt_runs(state, url=shared_ledger())
+    return state
+
+
+def shared_ledger() -> str:
+    """Return the database that this user's runs of other hosts are in; empty: none."""
+    return ledger_url(os.environ.get("BULKBIND_LEDGER", ""), where="BULKBIND_LEDGER")
 
 
 def only_pairs(texts: Sequence[str]) -> tuple[tuple[str, frozenset[str]], ...]:

@@ -16,6 +16,7 @@ from bulkbind.job.facts import thaw
 from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.holds import find_hold, new_hold, place_hold, release_command
 from bulkbind.job.planfile import is_plan_file, open_plan
+from bulkbind.settings import JobSettings
 
 
 @click.command("pause")
@@ -42,7 +43,7 @@ def command(*, name: str, note: str, state_dir: Path | None, quiet: bool) -> int
         return 0
     state, job = subject.state, subject.job
     wanted = new_hold(job, now=time.time(), why=note or "paused by a person")
-    hold = place_hold(state, wanted)
+    hold = place_hold(state, wanted, url=subject.ledger)
     if hold != wanted:
         say(
             f"{job} is on hold already since {hold.since}, by {hold.holder}:"
@@ -69,7 +70,9 @@ class Subject(NamedTuple):
 
     state: StateFolder
     job: str
-    run: RunFolder | None
+    ledger: str
+    """The database of the job's ledger; empty: it has none."""
+    run: RunFolder | None = None
     """None: the job."""
 
 
@@ -82,14 +85,18 @@ def find_subject(name: str, state_dir: Path | None) -> Subject:
     path = Path(name)
     if path.is_file():
         shared = options.gather(path, state_dir=state_dir)
-        job = _planned_job(path) if is_plan_file(path) else shared.load().name
-        return Subject(shared.state, job, None)
+        settings = _planned(path) if is_plan_file(path) else shared.load()
+        return Subject(shared.state, settings.name, settings.ledger)
     state = options.runs_state(state_dir)
-    if find_hold(state, name) or any(run.facts().job == name for run in state.runs()):
-        return Subject(state, name, None)
+    for run in state.runs():
+        facts = run.facts()
+        if facts.job == name:
+            return Subject(state, name, thaw(facts.meta["settings"]).ledger)
+    if find_hold(state, name, url=options.shared_ledger()):
+        return Subject(state, name, options.shared_ledger())
     with suppress(UnknownRun):
         run = state.find(name)
-        return Subject(StateFolder(run.state_path), run.facts().job, run)
+        return Subject(StateFolder(run.state_path), run.facts().job, "", run)
     message = (
         f"no run and no job {name!r} in {state.path}; `bulkbind runs` lists both; a job"
         " may be named by its file, too"
@@ -97,7 +104,6 @@ def find_subject(name: str, state_dir: Path | None) -> Subject:
     raise UnknownRun(message)
 
 
-def _planned_job(path: Path) -> str:
+def _planned(path: Path) -> JobSettings:
     with tempfile.TemporaryDirectory(prefix="bulkbind-") as folder:
-        facts = open_plan(path, Path(folder)).facts()
-        return thaw(facts.meta["settings"]).name
+        return thaw(open_plan(path, Path(folder)).facts().meta["settings"])

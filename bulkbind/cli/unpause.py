@@ -29,7 +29,7 @@ def command(*, name: str, state_dir: Path | None, quiet: bool) -> int:
         _unpause(subject.run, quiet=quiet)
         return 0
     job = subject.job
-    hold = release_hold(subject.state, job)
+    hold = release_hold(subject.state, job, url=subject.ledger)
     if hold is None:
         say(f"{job} is not on hold", err=True)
     elif not quiet:

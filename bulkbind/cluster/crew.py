@@ -98,7 +98,7 @@ async def _work(
                 anyio.create_task_group() as group,
             ):
                 group.start_soon(telling.keep_on)
-                group.start_soon(pass_on, halt, slots, executor)
+                group.start_soon(pass_on, levers, executor)
                 told = await anyio.to_thread.run_sync(
                     partial(_drive, run, accounts, errand, halt, events)
                 )

@@ -1,7 +1,8 @@
 """What a run is doing now, and why it waits: kept while it runs, read by ``status``."""
 
+import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,13 +60,13 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     """When this was written; seconds since the epoch."""
     pid: int
     invocation: int
-    paused_by: str
+    paused_by: str = ""
     """Who paused it, since when; empty: it is not paused."""
     stopping: str
     """What stops it; empty: nothing does."""
-    ends_in: float | None
+    ends_in: float | None = None
     """Seconds until its deadline comes or its window closes; None: neither."""
-    ends_by: str
+    ends_by: str = ""
     """``deadline`` or ``window``."""
     concurrency: int
     accounts: list[AccountNow]
@@ -79,6 +80,16 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
 class PaceNow(Protocol):
     """What is asked of an account's pace."""
+
+    @property
+    def rate(self) -> object:
+        """How fast it sends now."""
+        ...
+
+    @property
+    def ceiling(self) -> object:
+        """How fast the job lets it."""
+        ...
 
     @property
     def paused_s(self) -> float:
@@ -164,7 +175,7 @@ class Doing(Observer):
             _told(lane, clock, turns[lane.account], paused=paused)
             for lane in self._lanes.values()
         ]
-        return sorted(found, key=lambda one: -one.seconds)
+        return _slowest(found)
 
 
 class _Turns:
@@ -225,6 +236,84 @@ def reasons_of(lanes: Iterable[LaneNow]) -> list[Reason]:
         for why, seconds in found.items()
     ]
     return sorted(reasons, key=lambda one: -(one.seconds or 0.0))
+
+
+def describe(
+    doing: Doing,
+    paces: Mapping[str, PaceNow],
+    *,
+    paused: bool,
+    stopping: str,
+    slots: int,
+    at: float,
+    invocation: int,
+) -> Now:
+    """Say what lanes and accounts do.
+
+    Args:
+        doing: Knows what every lane does.
+        paces: By account.
+        paused: Nobody may send.
+        stopping: What stops it; empty: nothing does.
+        slots: Requests that may be out at once.
+        at: Seconds since the epoch.
+        invocation: Its number.
+    """
+    lanes = doing.lanes(paces, paused=paused, slots=slots)
+    return Now(
+        at=at,
+        pid=os.getpid(),
+        invocation=invocation,
+        stopping=stopping,
+        concurrency=slots,
+        accounts=[
+            AccountNow(
+                account=name,
+                rate=str(pace.rate),
+                ceiling=str(pace.ceiling),
+                throttled_seconds=round(pace.paused_s, 1),
+            )
+            for name, pace in paces.items()
+        ],
+        lanes_sending=sum(lane.state == SENDING for lane in lanes),
+        lanes_done=doing.done,
+        reasons=reasons_of(lanes),
+        slowest=lanes[:TOLD],
+    )
+
+
+def join(words: Sequence[Now]) -> Now | None:
+    """Make one word of what the processes of a run say; None: nobody says anything.
+
+    Args:
+        words: First that of the process which leads the others, if there is one.
+    """
+    if not words:
+        return None
+    return msgspec.structs.replace(
+        words[0],
+        accounts=[account for word in words for account in word.accounts],
+        lanes_sending=sum(word.lanes_sending for word in words),
+        lanes_done=sum(word.lanes_done for word in words),
+        reasons=_joined([reason for word in words for reason in word.reasons]),
+        slowest=_slowest([lane for word in words for lane in word.slowest])[:TOLD],
+    )
+
+
+def _joined(reasons: Sequence[Reason]) -> list[Reason]:
+    found: dict[str, Reason] = {}
+    for one in reasons:
+        other = found.get(one.why, Reason(why=one.why, lanes=0, seconds=0.0))
+        waits = [other.seconds, one.seconds]
+        seconds = None if None in waits else max(wait or 0.0 for wait in waits)
+        found[one.why] = Reason(
+            why=one.why, lanes=other.lanes + one.lanes, seconds=seconds
+        )
+    return sorted(found.values(), key=lambda one: -(one.seconds or 0.0))
+
+
+def _slowest(lanes: Iterable[LaneNow]) -> list[LaneNow]:
+    return sorted(lanes, key=lambda one: -one.seconds)
 
 
 def read_now(text: bytes | None) -> Now | None:

@@ -13,6 +13,8 @@ import msgspec
 from bulkbind.wire import scrub
 
 PAUSE = "pause"
+#: Takes the file away; one that stays means nothing.
+UNPAUSE = "unpause"
 STOP = "stop"
 SET = "set-"
 

@@ -67,7 +67,7 @@ def _state(facts: RunFacts) -> Check:
 def _pin(facts: RunFacts) -> Check:
     """Hold the pinned copy against the checksum in the ledger."""
     run = facts.folder
-    expected, found = facts.meta["pin_sha256"], _sha256(run.pin)
+    expected, found = facts.meta["pin_sha256"], _sha256(run.pinned())
     if found == expected:
         return fine("pinned copy", _of(run), f"SHA-256 {expected[:12]}, as was planned")
     what = "is not what was planned" if found else "cannot be read"

@@ -15,6 +15,7 @@ what is done is not done again, and a write of an owner that was taken over is r
 import json
 import math
 import os
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
+from bulkbind.control.now import Doing
 from bulkbind.errors import (
     LeaseLost,
     RefusedForSafety,
@@ -37,7 +39,7 @@ from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.leasing import Owned, owning
 from bulkbind.job.ledgers import executor_for, share_ledger
 from bulkbind.job.looping import run_async
-from bulkbind.job.passing import obey_orders
+from bulkbind.job.passing import Worker
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.refusing import cap, displaced_so_far
 from bulkbind.job.reporting import Reported, write_run_reports
@@ -52,7 +54,7 @@ from bulkbind.job.wanted import (
 from bulkbind.ledger import LedgerRecorder, ThreadExecutor
 from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
-from bulkbind.run import Engine, Leave, Observer, SlotPool, first_of
+from bulkbind.run import Engine, Leave, SlotPool, first_of
 from bulkbind.settings import SANDBOX, JobSettings
 
 if TYPE_CHECKING:
@@ -274,7 +276,7 @@ async def _work_open(
         rows=lambda: iter(()),
         environ=around.environ,
     ) as connections:
-        slots = SlotPool(settings.concurrency)
+        slots, doing = SlotPool(settings.concurrency), Doing(time.monotonic)
         with owning(ledger, own, connections) as owned:
             async with executor_for(ledger) as executor:
                 engine = engine_of(
@@ -283,16 +285,23 @@ async def _work_open(
                     connections,
                     lanes=ledger.lanes(),
                     recorder=LedgerRecorder(executor),
-                    observer=Observer(),
+                    observer=doing,
                     invocation=wanted.invocation,
                     around=around,
                     slots=slots,
                 )
                 engine = _owned(engine, owned, executor, wanted, sends=sends)
                 work = engine.run if sends else engine.look
-                orders = partial(
-                    obey_orders, engine.halt, slots, connections.paces, executor
+                worker = Worker(
+                    account=account,
+                    halt=engine.halt,
+                    slots=slots,
+                    paces=connections.paces,
+                    doing=doing,
+                    invocation=wanted.invocation,
+                    now=around.now,
                 )
+                orders = partial(worker.obey, executor)
                 try:
                     await _beside(orders, partial(work, own, targets=targets))
                     came = await _came(account, engine, owned, executor)

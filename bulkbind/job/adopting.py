@@ -1,8 +1,8 @@
-"""A run that another host planned: its folder here, the rest in the database."""
+"""Runs that other hosts planned: their folders here, the rest in the database."""
 
-from bulkbind.errors import UnknownRun
+from bulkbind.errors import StateError, UnknownRun
 from bulkbind.job.folders import RunFolder, StateFolder, is_run_id
-from bulkbind.job.ledgers import fetch_run, has_ledger
+from bulkbind.job.ledgers import board_of, has_ledger, mark_run
 
 
 def adopt_run(state: StateFolder, run_id: str, *, url: str) -> RunFolder:
@@ -25,7 +25,30 @@ def adopt_run(state: StateFolder, run_id: str, *, url: str) -> RunFolder:
         return RunFolder(final)
     adopted = state.begin(run_id)
     try:
-        fetch_run(adopted.draft, run_id=run_id, url=url)
+        mark_run(adopted.draft, run_id=run_id, url=url)
         return adopted.keep()
+    except StateError:
+        if has_ledger(final):  # another process was faster
+            return RunFolder(final)
+        raise
     finally:
         adopted.drop()
+
+
+def adopt_runs(state: StateFolder, *, url: str) -> None:
+    """Make the folder of every run of a database that is not here.
+
+    Args:
+        state: Where they shall be.
+        url: The database; empty: there is none.
+
+    Raises:
+        StateError: The database does not answer.
+    """
+    if not url:
+        return
+    with board_of(url) as board:
+        ids = board.runs()
+    for run_id in ids:
+        if is_run_id(run_id) and not state.has_run(run_id):
+            adopt_run(state, run_id, url=url)

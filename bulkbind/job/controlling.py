@@ -1,7 +1,6 @@
 """Lets people pause, re-rate and stop a run at work, and the clock end it."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,13 +10,15 @@ import msgspec
 
 from bulkbind.control.folder import ControlFolder
 from bulkbind.control.hours import DEADLINE, WINDOW, Hours
-from bulkbind.control.now import TOLD, AccountNow, Doing, Now, reasons_of
+from bulkbind.control.now import Doing, describe
 from bulkbind.control.orders import PAUSE, Order
 from bulkbind.control.watcher import Watcher
 from bulkbind.errors import StateError
 from bulkbind.job.events import EventLog
+from bulkbind.job.fetching import fetch_orders
 from bulkbind.job.passing import hold_all, let_all_go
 from bulkbind.ledger import ThreadExecutor
+from bulkbind.ledger.enduring import EnduringExecutor
 from bulkbind.ledger.store import Ledger
 from bulkbind.pace import Pace, Rate
 from bulkbind.run import Halt, Observer, SlotPool, first_of
@@ -42,6 +43,8 @@ class RunLevers:
     invocation: int
     now: Callable[[], float]
     paused_by: str = ""
+    rate: Rate | None = None
+    """What was set; None: as the job has it."""
 
     def pause(self) -> None:
         """Send nothing more until ``go_on``; reads wait, too."""
@@ -60,22 +63,17 @@ class RunLevers:
             self.observer.noticed(detail)
 
     def set(self, order: Order) -> str:
-        """Change rate and concurrency for the rest of this invocation.
-
-        Without paces the accounts are worked elsewhere, each at its own rate.
-        """
-        said, but = [], ""
-        if order.rate is not None and not self.paces:
-            but = "; the rate is not: the machines that work this run keep theirs"
-        elif order.rate is not None:
-            rate = Rate(*order.rate)
+        """Change rate and concurrency for the rest of this invocation."""
+        said = []
+        if order.rate is not None:
+            self.rate = Rate(*order.rate)
             for pace in self.paces.values():
-                pace.set_rate(rate)
-            said.append(f"rate {rate}")
+                pace.set_rate(self.rate)
+            said.append(f"rate {self.rate}")
         if order.concurrency is not None:
             self.slots.resize(order.concurrency)
             said.append(f"concurrency {order.concurrency}")
-        return f"{' and '.join(said) or 'nothing'} set{but}"
+        return f"{' and '.join(said) or 'nothing'} set"
 
     async def record(self, event: str, text: str, order: Order) -> None:
         """Write it into events and ledger, and tell people."""
@@ -89,33 +87,22 @@ class RunLevers:
 
     def word(self) -> bytes:
         """Say what the run is doing now, as JSON."""
-        lanes = self.doing.lanes(
-            self.paces, paused=self.halt.is_paused, slots=self.slots.number
-        )
         now = self.now()
+        word = describe(
+            self.doing,
+            self.paces,
+            paused=self.halt.is_paused,
+            stopping=self.halt.reason,
+            slots=self.slots.number,
+            at=now,
+            invocation=self.invocation,
+        )
         return msgspec.json.encode(
-            Now(
-                at=now,
-                pid=os.getpid(),
-                invocation=self.invocation,
+            msgspec.structs.replace(
+                word,
                 paused_by=self.paused_by if self.halt.is_paused else "",
-                stopping=self.halt.reason,
                 ends_in=self.hours.left_s(now),
                 ends_by=self.hours.ends[0].rule if self.hours.ends else "",
-                concurrency=self.slots.number,
-                accounts=[
-                    AccountNow(
-                        account=name,
-                        rate=str(pace.rate),
-                        ceiling=str(pace.ceiling),
-                        throttled_seconds=round(pace.paused_s, 1),
-                    )
-                    for name, pace in self.paces.items()
-                ],
-                lanes_sending=sum(lane.state == "sending" for lane in lanes),
-                lanes_done=self.doing.done,
-                reasons=reasons_of(lanes),
-                slowest=lanes[:TOLD],
             )
         )
 
@@ -137,6 +124,8 @@ async def obeying(folder: ControlFolder, levers: RunLevers) -> AsyncIterator[Non
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(watcher.watch)
+            if isinstance(levers.executor, EnduringExecutor):
+                group.start_soon(fetch_orders, folder, levers.executor, levers.word)
             yield
             group.cancel_scope.cancel()
     except BaseExceptionGroup as errors:

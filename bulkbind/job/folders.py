@@ -19,6 +19,7 @@ from bulkbind.job.inmaking import UNFINISHED, maker_of, planner
 from bulkbind.job.ledgers import (
     LEDGER_NAME,
     PIN_NAME,
+    fetch_pin,
     has_ledger,
     open_ledger,
     read_ledger,
@@ -90,8 +91,17 @@ class RunFolder:
 
     @property
     def pin(self) -> Path:
-        """The pinned copy of the manifest."""
+        """The pinned copy of the manifest; of a run in a database it may be there."""
         return self.path / PIN_NAME
+
+    def pinned(self) -> Path:
+        """Return the pinned copy, fetched from the run's database if it is not here.
+
+        Raises:
+            StateError: The database does not answer.
+        """
+        fetch_pin(self.path)
+        return self.pin
 
     @property
     def events(self) -> Path:

@@ -48,7 +48,7 @@ def deeds_of(state: StateFolder, api_id: str) -> Iterator[Deed]:
         facts = run.facts()
         if facts.kept is Kept.REPORTS:
             yield from _reported(facts, api_id)
-        elif facts.kept is Kept.WHOLE and _holds(run.pin, api_id.encode()):
+        elif facts.kept is Kept.WHOLE and _holds(run.pinned(), api_id.encode()):
             yield from _judged(facts, api_id)
 
 

@@ -1,7 +1,8 @@
 """A hold keeps a job's `run` and `resume` from sending, until somebody releases it.
 
 Without it the next cron tick would bind again what an undo has just put back. It is a
-small file in STATE: one that is there holds, even if it cannot be read.
+small file in STATE, or, for a job whose ledger is in a database, a row there: it holds
+for every host. One that is there holds, even if it cannot be read.
 """
 
 import json
@@ -16,6 +17,7 @@ from bulkbind.errors import JobHeld, StateError
 from bulkbind.host import private_folder
 from bulkbind.job.facts import operator
 from bulkbind.job.folders import StateFolder, locate_state
+from bulkbind.job.ledgers import board_of
 from bulkbind.report.files import sync_folder
 from bulkbind.wire import scrub
 
@@ -54,10 +56,15 @@ def new_hold(job: str, *, now: float, why: str, undo: str = "") -> Hold:
     )
 
 
-def place_hold(state: StateFolder, hold: Hold) -> Hold:
+def place_hold(state: StateFolder, hold: Hold, *, url: str = "") -> Hold:
     """Put a job on hold, durably; a hold that is there already stands.
 
     Only one of an undo that was killed before it began does not: it says what is not.
+
+    Args:
+        state: Where the job's runs are.
+        hold: What to place.
+        url: The database of the job's ledger; empty: it has none.
 
     Returns:
         The hold that the job has now.
@@ -65,16 +72,121 @@ def place_hold(state: StateFolder, hold: Hold) -> Hold:
     Raises:
         StateError: It cannot be written.
     """
-    found = find_hold(state, hold.job)
-    if found is not None and not (found.undo and not state.has_run(found.undo)):
+    found = find_hold(state, hold.job, url=url)
+    if found is not None and not _is_void(found, state, url):
         return found
-    state.prepare()
-    folder = private_folder(state.hold_path(hold.job).parent)
-    path = state.hold_path(hold.job)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     document = {"format_version": FORMAT_VERSION, **asdict(hold)}
+    text = json.dumps(document, indent=2) + "\n"
+    if url:
+        with board_of(url, makes=True) as board:
+            board.release_hold(hold.job)
+            board.place_hold(hold.job, text.encode())
+    else:
+        _place_file(state, hold.job, text)
+    return hold
+
+
+def find_hold(state: StateFolder, job: str, *, url: str = "") -> Hold | None:
+    """Return the hold that a job has; None: it has none.
+
+    Raises:
+        StateError: The database does not answer.
+    """
+    path = state.hold_path(job)
     try:
-        _write(draft, json.dumps(document, indent=2) + "\n")
+        return _read(job, path.read_bytes(), str(path))
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return _unread(job, str(path))
+    if url:
+        with board_of(url) as board:
+            body = board.hold_of(job)
+        if body is not None:
+            return _read(job, body, f"the hold of {job} in {url}")
+    return None
+
+
+def release_hold(state: StateFolder, job: str, *, url: str = "") -> Hold | None:
+    """Take a job's hold away, durably.
+
+    Returns:
+        The hold that it had; None: it had none.
+
+    Raises:
+        StateError: It cannot be taken away.
+    """
+    found = find_hold(state, job, url=url)
+    if found is None:
+        return None
+    if url:
+        with board_of(url) as board:
+            board.release_hold(job)
+    path = state.hold_path(job)
+    if not os.path.lexists(path):
+        return found
+    try:
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        message = f"{path} cannot be removed ({error.strerror}); see to its permissions"
+        raise StateError(message) from error
+    return found
+
+
+def refuse_held(state: StateFolder, job: str, *, url: str = "") -> None:
+    """Send nothing while a job is on hold.
+
+    Raises:
+        JobHeld: It is.
+        StateError: The database does not answer.
+    """
+    hold = find_hold(state, job, url=url)
+    if hold is not None:
+        raise JobHeld(
+            job,
+            holder=hold.holder,
+            since=hold.since,
+            why=hold.why,
+            release=release_command(state, job),
+        )
+
+
+def _is_void(hold: Hold, state: StateFolder, url: str) -> bool:
+    """Tell whether a hold is of an undo that was killed before it began."""
+    if not hold.undo or state.has_run(hold.undo):
+        return False
+    if not url:
+        return True
+    with board_of(url) as board:
+        return hold.undo not in board.runs()
+
+
+def _read(job: str, text: bytes, where: str) -> Hold:
+    try:
+        document = json.loads(text)
+        return Hold(
+            job=job,
+            holder=scrub(str(document["holder"])),
+            since=scrub(str(document["since"])),
+            why=scrub(str(document["why"])),
+            undo=scrub(str(document.get("undo", ""))),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _unread(job, where)
+
+
+def _unread(job: str, where: str) -> Hold:
+    return Hold(job=job, holder="?", since="?", why=f"{where} cannot be read")
+
+
+def _place_file(state: StateFolder, job: str, text: str) -> None:
+    state.prepare()
+    path = state.hold_path(job)
+    folder = private_folder(path.parent)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        _write(draft, text)
         draft.replace(path)
         sync_folder(folder)
     except OSError as error:
@@ -85,64 +197,6 @@ def place_hold(state: StateFolder, hold: Hold) -> Hold:
             " again"
         )
         raise StateError(message) from error
-    return hold
-
-
-def find_hold(state: StateFolder, job: str) -> Hold | None:
-    """Return the hold that a job has; None: it has none."""
-    path = state.hold_path(job)
-    try:
-        document = json.loads(path.read_bytes())
-        return Hold(
-            job=job,
-            holder=scrub(str(document["holder"])),
-            since=scrub(str(document["since"])),
-            why=scrub(str(document["why"])),
-            undo=scrub(str(document.get("undo", ""))),
-        )
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Hold(job=job, holder="?", since="?", why=f"{path} cannot be read")
-
-
-def release_hold(state: StateFolder, job: str) -> Hold | None:
-    """Take a job's hold away, durably.
-
-    Returns:
-        The hold that it had; None: it had none.
-
-    Raises:
-        StateError: It cannot be taken away.
-    """
-    found = find_hold(state, job)
-    if found is None:
-        return None
-    path = state.hold_path(job)
-    try:
-        path.unlink(missing_ok=True)
-        sync_folder(path.parent)
-    except OSError as error:
-        message = f"{path} cannot be removed ({error.strerror}); see to its permissions"
-        raise StateError(message) from error
-    return found
-
-
-def refuse_held(state: StateFolder, job: str) -> None:
-    """Send nothing while a job is on hold.
-
-    Raises:
-        JobHeld: It is.
-    """
-    hold = find_hold(state, job)
-    if hold is not None:
-        raise JobHeld(
-            job,
-            holder=hold.holder,
-            since=hold.since,
-            why=hold.why,
-            release=release_command(state, job),
-        )
 
 
 def release_command(state: StateFolder, job: str) -> str:

@@ -13,6 +13,7 @@ from bulkbind.ledger.address import check_address
 from bulkbind.settings import installed_version
 
 if TYPE_CHECKING:
+    from bulkbind.ledger.board import Board
     from bulkbind.ledger.postgres import PostgresLedger
     from bulkbind.ledger.postgres_session import Session
 
@@ -33,7 +34,7 @@ def database_of(folder: Path) -> tuple[str, str]:
     Raises:
         LedgerMismatch: It is in a file.
     """
-    if where := _database(folder):
+    if where := find_database(folder):
         return where
     message = f"the ledger in {folder} is a file; only a database can be shared"
     raise LedgerMismatch(message)
@@ -51,7 +52,7 @@ def read_ledger(folder: Path) -> Ledger:
     Raises:
         StateError: It cannot be read.
     """
-    if where := _database(folder):
+    if where := find_database(folder):
         return _postgres().read(*where)
     return SqliteLedger.read(folder / LEDGER_NAME)
 
@@ -63,7 +64,7 @@ def open_ledger(folder: Path) -> Ledger:
         JobBusy: A process of another host writes to it.
         StateError: It cannot be opened.
     """
-    if where := _database(folder):
+    if where := find_database(folder):
         return _postgres().open(*where)
     return SqliteLedger.open(folder / LEDGER_NAME)
 
@@ -109,8 +110,8 @@ def move_ledger(folder: Path, *, run_id: str, url: str) -> None:
     ledger.unlink()
 
 
-def fetch_run(folder: Path, *, run_id: str, url: str) -> None:
-    """Make the folder of a run that was planned on another host.
+def mark_run(folder: Path, *, run_id: str, url: str) -> None:
+    """Let a folder stand for a run that was planned on another host.
 
     Args:
         folder: Empty.
@@ -120,12 +121,32 @@ def fetch_run(folder: Path, *, run_id: str, url: str) -> None:
     Raises:
         StateError: The database does not answer, or has no such run.
     """
+    with board_of(url, run_id):
+        _mark(folder, run_id=run_id, url=url)
+
+
+def fetch_pin(folder: Path) -> None:
+    """Put the pinned copy beside the ledger, if it is in the database only.
+
+    Raises:
+        StateError: The database does not answer.
+    """
+    pin, where = folder / PIN_NAME, find_database(folder)
+    if where is None or pin.exists():
+        return
     with _needing_psycopg():
         from bulkbind.ledger.shipping import fetch_pin
-
-    with (folder / PIN_NAME).open("xb") as file:
-        fetch_pin(url, run_id, file)
-    _mark(folder, run_id=run_id, url=url)
+    draft = pin.with_name(f".{PIN_NAME}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            draft.chmod(0o600)
+            fetch_pin(*where, file)
+        draft.replace(pin)
+    except OSError as error:
+        message = f"{pin} cannot be written ({error.strerror}); see to the disk"
+        raise StateError(message) from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _mark(folder: Path, *, run_id: str, url: str) -> None:
@@ -161,8 +182,12 @@ def holding_job(job: str, *, url: str) -> Iterator[None]:
         yield
 
 
-def _database(folder: Path) -> tuple[str, str] | None:
-    """Return the database that a run's ledger is in, and its id; None: it is a file."""
+def find_database(folder: Path) -> tuple[str, str] | None:
+    """Return the database that a run's ledger is in, and its id; None: it is a file.
+
+    Raises:
+        LedgerMismatch: The folder does not say where it is.
+    """
     path = folder / MARKER_NAME
     try:
         marker = json.loads(path.read_bytes())
@@ -174,16 +199,45 @@ def _database(folder: Path) -> tuple[str, str] | None:
         raise LedgerMismatch(message) from error
 
 
+@contextmanager
+def board_of(url: str, run_id: str = "", *, makes: bool = False) -> Iterator["Board"]:
+    """Open the board of a database for a moment.
+
+    Args:
+        url: The database.
+        run_id: The run that it is about; empty: none.
+        makes: Make the tables if they are not there.
+
+    Raises:
+        StateError: The database does not answer, or has no such run.
+    """
+    with closing(_session(url, run_id)) as session:
+        from bulkbind.ledger.board import Board
+
+        if makes:
+            session.prepare(tool=_tool())
+        if run_id:
+            session.find_run(locks=False)
+        yield Board(session)
+
+
+def board_in(ledger: Ledger) -> "Board":
+    """Return the board of the database that an open ledger is in."""
+    from bulkbind.ledger.board import Board
+
+    return Board(ledger.session)  # type: ignore[attr-defined]
+
+
 def _postgres() -> "type[PostgresLedger]":
     with _needing_psycopg():
         from bulkbind.ledger.postgres import PostgresLedger
     return PostgresLedger
 
 
-def _session(url: str) -> "Session":
+def _session(url: str, run_id: str = "") -> "Session":
     with _needing_psycopg():
         from bulkbind.ledger.postgres_session import Session
-    return Session(url, "", writes=True)
+    return Session(url, run_id, writes=True)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def judge_run(facts: RunFacts, ledger: Ledger) -> Iterator[JudgedRow]:
     ledger.prove()
     check_pin(facts)
     return judged_rows(
-        read_pin(facts.folder.pin),
+        read_pin(facts.folder.pinned()),
         source=LedgerSource(ledger, len(facts.invocations)),
         expected_rows=facts.totals.rows,
     )
@@ -120,7 +120,7 @@ def judge_blocks(facts: RunFacts, ledger: Ledger, history: History) -> Iterator[
     ledger.prove()
     try:
         yield from judged_blocks(
-            read_pinned(facts.folder.pin, sha256=facts.meta["pin_sha256"]),
+            read_pinned(facts.folder.pinned(), sha256=facts.meta["pin_sha256"]),
             source=Watched(LedgerSource(ledger, len(facts.invocations)), history),
             expected_rows=facts.totals.rows,
             carried=len(facts.texts("carried")),
@@ -243,7 +243,7 @@ def check_pin(facts: RunFacts) -> None:
         LedgerDamaged: It is another one.
     """
     try:
-        with facts.folder.pin.open("rb") as file:
+        with facts.folder.pinned().open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         message = (

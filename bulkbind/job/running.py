@@ -159,7 +159,7 @@ async def _work(errand: Errand, around: Surroundings, patience: ExitStack) -> No
                 credentials=errand.credentials,
                 state=errand.state,
                 projects={t.account: t.project_id for t in ledger.targets()},
-                rows=lambda: sound_rows(errand.run.pin, ledger.asides()),
+                rows=lambda: sound_rows(errand.run.pinned(), ledger.asides()),
                 environ=around.environ,
             ) as connections:
                 with owning(ledger, ledger.lanes(), connections) as owned:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from bulkbind.control.now import Now, read_now
-from bulkbind.job.asking import is_at_work
+from bulkbind.control.now import Now
 from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.job.ledgers import read_ledger
+from bulkbind.job.reaching import hear, is_at_work
 from bulkbind.model import Lane, LaneTally, RunState, Scope, Verdict
 
 #: Verdicts that a ledger counts while a run is at work.
@@ -77,7 +77,7 @@ def read_status(run: RunFolder, *, at: float) -> RunStatus:
         StateError: The ledger cannot be read.
     """
     facts = run.facts()
-    now = read_now(run.control.told()) if facts.state is RunState.RUNNING else None
+    heard = hear(run, at=at) if facts.state is RunState.RUNNING else None
     ledger = read_ledger(run.path)
     try:
         newest = len(facts.invocations)
@@ -87,8 +87,8 @@ def read_status(run: RunFolder, *, at: float) -> RunStatus:
             tallies=tuple(ledger.tally()),
             set_aside=sum(ledger.aside_counts().values()),
             at_work=is_at_work(facts),
-            now=now,
-            now_age_s=max(0.0, at - now.at) if now else 0.0,
+            now=heard.now if heard else None,
+            now_age_s=heard.age_s if heard else 0.0,
             requests=sum(ledger.requests_by_reason().values()),
             parked={
                 int(stop.key): f"{stop.code} {stop.message}".strip()

@@ -10,6 +10,7 @@ from pathlib import Path
 from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
 from bulkbind.errors import RefusedForSafety, SettingsError, UnknownRun
+from bulkbind.job.adopting import adopt_runs
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.crew import credentials_of, is_for_crew, judge_of
 from bulkbind.job.drafting import drafting
@@ -127,10 +128,11 @@ async def _run_job(
 ) -> Outcome:
     credentials = credentials_of(settings, around)
     with working_alone(settings, state=state, around=around):
-        refuse_held(state, settings.name)
+        refuse_held(state, settings.name, url=settings.ledger)
         hours = hours_for(settings, around)
         state.sweep()
         finish_shrinking(state)
+        adopt_runs(state, url=settings.ledger)
         unfinished = find_unfinished(settings, state) if options.resume else None
         if unfinished and same_sources(unfinished, settings):
             refuse_stopped(unfinished)
@@ -218,7 +220,7 @@ async def _run_plan(
     _expect(facts.meta["digest"], options.expect)
     credentials = find_credentials(settings, around.environ)
     with working_alone(settings, state=state, around=around):
-        refuse_held(state, settings.name)
+        refuse_held(state, settings.name, url=settings.ledger)
         hours = hours_for(settings, around)
         if not facts.totals.rows:
             return Outcome(reported=None, run=None)
@@ -311,7 +313,7 @@ async def _resume_run(
     with working_alone(settings, state=state, around=around):
         facts = run.facts()
         if not facts.undoes:
-            refuse_held(state, settings.name)
+            refuse_held(state, settings.name, url=settings.ledger)
         if facts.state is RunState.ABANDONED:
             message = (
                 f"run {run.id} was closed by run {facts.meta['abandoned_by']};"

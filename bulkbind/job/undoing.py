@@ -108,7 +108,7 @@ async def undo_run(
             if options.hold:
                 why = f"run {undone.id} was undone by run {run_id}"
                 hold = new_hold(settings.name, now=around.now(), why=why, undo=run_id)
-                hold = place_hold(state, hold)
+                hold = place_hold(state, hold, url=settings.ledger)
             facts = undone.facts()
             if facts.is_unfinished:
                 abandon(facts, by=run_id)

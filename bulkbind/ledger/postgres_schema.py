@@ -9,7 +9,7 @@ are bytes here: PostgreSQL takes no NUL in a text.
 # ruff: noqa: S608 - every part of these statements stands in this file
 
 #: Written into every database; one of a newer bulkbind is refused.
-VERSION = 1
+VERSION = 2
 
 #: "blkb": the first key of our advisory locks.
 LOCKS = 0x626C6B62
@@ -77,6 +77,16 @@ CREATE TABLE bulkbind.invocation (
     state text NOT NULL, stopped_by text NOT NULL, reads bigint NOT NULL,
     seal bigint NOT NULL, PRIMARY KEY (run, no));
 """,
+    """
+CREATE TABLE bulkbind.asked (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, name text NOT NULL,
+    body bytea NOT NULL);
+CREATE TABLE bulkbind.told (
+    run bigint NOT NULL REFERENCES bulkbind.run ON DELETE CASCADE, who text NOT NULL,
+    body bytea NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (run, who));
+CREATE TABLE bulkbind.hold (job text PRIMARY KEY, body bytea NOT NULL);
+""",
 )
 
 HAS_SCHEMA = "SELECT to_regclass('bulkbind.version') IS NOT NULL"
@@ -139,6 +149,33 @@ IS_EPOCH_FREE = "SELECT pg_try_advisory_xact_lock(%s::bigint)"
 
 #: A process that is stopped in the middle of a transaction keeps no row locked.
 NEVER_IDLE = "SET idle_in_transaction_session_timeout = {milliseconds}"
+
+#: The board: what hosts tell each other beside the ledgers.
+GET_RUNS = "SELECT id FROM bulkbind.run ORDER BY id"
+ASK = "INSERT INTO bulkbind.asked (run, name, body) VALUES (%s, %s, %s) RETURNING id"
+GET_ASKED = "SELECT id FROM bulkbind.asked WHERE id = %s"
+TAKE_ASKED = (
+    "WITH taken AS (DELETE FROM bulkbind.asked WHERE run = %s RETURNING id, name, body)"
+    " SELECT name, body FROM taken ORDER BY id"
+)
+TELL = (
+    "INSERT INTO bulkbind.told VALUES (%s, %s, %s, clock_timestamp()) ON CONFLICT"
+    " (run, who) DO UPDATE SET body = excluded.body, at = excluded.at"
+)
+GET_TOLD = (
+    "SELECT body, EXTRACT(EPOCH FROM clock_timestamp() - at)::float8 FROM bulkbind.told"
+    " WHERE run = %s ORDER BY who"
+)
+DROP_TOLD = "DELETE FROM bulkbind.told WHERE run = %s AND who = %s"
+DROP_ALL_TOLD = "DELETE FROM bulkbind.told WHERE run = %s"
+PUT_HOLD = "INSERT INTO bulkbind.hold VALUES (%s, %s) ON CONFLICT (job) DO NOTHING"
+GET_HOLD = "SELECT body FROM bulkbind.hold WHERE job = %s"
+DROP_HOLD = "DELETE FROM bulkbind.hold WHERE job = %s"
+IS_WORKED_ON = (
+    f"SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    f" AND classid = {LOCKS} AND objid = %s::oid AND database ="
+    " (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 
 #: The columns of each table, as they are copied from a SQLite ledger; its ``id`` only
 #: says in which order, and is given anew.

@@ -73,25 +73,44 @@ class Session:
         """Make the run; it must not be there."""
         (self.run,) = self.one(schema.PUT_RUN, self.run_id)
 
-    def find_run(self) -> None:
+    def find_run(self, *, locks: bool = True) -> None:
         """Find the run; keep everybody else from writing to it if this one writes.
+
+        Args:
+            locks: False: this one writes nothing of the run's ledger.
 
         Raises:
             JobBusy: Another connection writes to it.
-            LedgerMismatch: There is none of this id, or a newer bulkbind made it.
+            LedgerMismatch: There is none of this id, or another version made it.
         """
-        try:
-            has_tables = version_of(self._db, self.url) == schema.VERSION
-        except psycopg.Error as error:
-            raise self._mapped(error) from error
-        found = self.do(schema.GET_RUN, self.run_id).fetchone() if has_tables else None
+        found = None
+        if self.has_tables():
+            found = self.do(schema.GET_RUN, self.run_id).fetchone()
         if found is None:
             message = f"there is no run {self.run_id} in {self.url}; name another one"
             raise LedgerMismatch(message)
         (self.run,) = found
-        if self._writes:
+        if self._writes and locks:
             self.lock()
             self.take_pen()
+
+    def has_tables(self) -> bool:
+        """Tell whether there are any.
+
+        Raises:
+            LedgerMismatch: An older bulkbind made them, or a newer one.
+        """
+        try:
+            version = version_of(self._db, self.url)
+        except psycopg.Error as error:
+            raise self._mapped(error) from error
+        if 0 < version < schema.VERSION:
+            message = (
+                f"the ledgers in {self.url} are of an older bulkbind (schema {version});"
+                " the next `bulkbind run` or `resume` with it brings them up to date"
+            )
+            raise LedgerMismatch(message)
+        return version > 0
 
     def lock(self) -> None:
         """Keep every other connection that does not share it from writing to this run.

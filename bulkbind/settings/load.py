@@ -149,8 +149,12 @@ def revise(settings: JobSettings, overrides: Overrides) -> JobSettings:
     )
 
 
-def ledger_url(text: str) -> str:
-    """Check a database's URL from the command line as one from a job file is checked.
+def ledger_url(text: str, *, where: str = "command line") -> str:
+    """Check a database's URL as one from a job file is checked.
+
+    Args:
+        text: The URL; empty: there is none.
+        where: Where it stands, for people.
 
     Raises:
         SettingsError: It is none, or holds a password.
@@ -159,7 +163,7 @@ def ledger_url(text: str) -> str:
         return ""
     from bulkbind.settings.jobfile import check_job
 
-    return check_job({"cluster": {"ledger": text}}, where="command line").cluster.ledger
+    return check_job({"cluster": {"ledger": text}}, where=where).cluster.ledger
 
 
 def _report_dir(settings: JobSettings, text: str, *, given: set[str]) -> Path | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bulkbind.control.now import TOLD, Doing, reasons_of
+from bulkbind.control.now import TOLD, Doing, describe, join, reasons_of
 from bulkbind.model import Action, Batch, Lane, Record, RecordKind, Why
 from tests.clock import FakeClock
 
@@ -12,6 +12,8 @@ class Pace:
     paused_s: float = 0.0
     next_s: float = 0.0
     seconds_each: float = 0.0
+    rate: str = "10/s"
+    ceiling: str = "20/s"
 
 
 def lane(no: int) -> Lane:
@@ -105,3 +107,44 @@ def test_two_hundred_lanes_are_summed_up_and_the_slowest_come_first():
     assert [one.seconds for one in lanes[:3]] == [99.0, 98.0, 97.0]
     assert len(lanes[:TOLD]) == TOLD
     assert reasons(made, Pace())[0] == ("retry", 99, 99.0)
+
+
+def word(made: Doing, pace: Pace, *, paused=False):
+    return describe(
+        made,
+        {"default": pace},
+        paused=paused,
+        stopping="",
+        slots=8,
+        at=0.0,
+        invocation=1,
+    )
+
+
+def test_what_several_processes_say_is_one_word():
+    first, second = doing(FakeClock(), 2), doing(FakeClock(), 3)
+    first.lane_waits(lane(0), why="retry", seconds=5.0)
+    second.lane_waits(lane(0), why="retry", seconds=9.0)
+    second.request_left(lane(1), BATCH, INTENT)
+    second.lane_done(lane(2))
+
+    joined = join([word(first, Pace()), word(second, Pace())])
+
+    assert joined is not None
+    assert (joined.lanes_sending, joined.lanes_done) == (1, 1)
+    assert [account.rate for account in joined.accounts] == ["10/s", "10/s"]
+    assert [(one.why, one.lanes, one.seconds) for one in joined.reasons] == [
+        ("retry", 2, 9.0),
+        ("its gateway", 1, 0.0),
+    ]
+    assert [one.seconds for one in joined.slowest] == [9.0, 5.0, 0.0, 0.0]
+
+
+def test_a_wait_that_nobody_knows_the_end_of_stays_one_when_words_are_joined():
+    words = [word(doing(FakeClock(), 1), Pace(), paused=True) for _ in range(2)]
+
+    joined = join(words)
+
+    assert joined is not None
+    assert [(one.lanes, one.seconds) for one in joined.reasons] == [(2, None)]
+    assert join([]) is None

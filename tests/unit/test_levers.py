@@ -44,20 +44,13 @@ async def test_the_rate_of_every_account_is_set():
 @pytest.mark.parametrize(
     ("order", "said"),
     [
-        (Order(rate=(4, 1.0)), "nothing set; the rate is not"),
-        (Order(rate=(4, 1.0), concurrency=2), "concurrency 2 set; the rate is not"),
+        (Order(rate=(4, 1.0)), "rate 4/s set"),
+        (Order(rate=(0, 1.0), concurrency=2), "rate unlimited and concurrency 2 set"),
         (Order(concurrency=2), "concurrency 2 set"),
     ],
 )
-async def test_a_rate_that_other_machines_keep_is_not_said_to_be_set(order, said):
+async def test_what_was_set_is_kept_for_other_machines(order, said):
     levers = levers_of({})
 
-    text = levers.set(order)
-
-    assert text.startswith(said)
-    assert text.partition(";")[2] == (
-        " the rate is not: the machines that work this run keep theirs"
-        if order.rate
-        else ""
-    )
-    assert levers.slots.number == (order.concurrency or 3)
+    assert levers.set(order) == said
+    assert levers.rate == (None if order.rate is None else Rate(*order.rate))
