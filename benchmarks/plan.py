@@ -14,6 +14,7 @@ Needs duckdb, polars and pyarrow beside bulkbind.
 # ruff: noqa: S608 - the SQL is this file's own
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -53,10 +54,12 @@ class _NoPin:
 
 def bulkbind(path: Path, folder: Path, *, pins: bool = False) -> Found:
     """Plan with bulkbind's own parts."""
+    from bulkbind.__main__ import COLLECT_AFTER
     from bulkbind.ledger import SqliteLedger
     from bulkbind.manifest import Manifest, PinWriter, Shape, Source
     from bulkbind.plan import Planner, PlanSettings, draw
 
+    gc.set_threshold(*COLLECT_AFTER)  # as the command does
     manifest = Manifest([Source("m", path)], shape=Shape(accounts={"default": ""}))
     planner = Planner(
         PlanSettings(),

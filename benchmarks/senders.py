@@ -5,6 +5,7 @@ returns how many ids were confirmed.
 """
 
 import asyncio
+import gc
 import json
 import random
 import threading
@@ -20,6 +21,7 @@ import aiohttp
 import anyio
 from canned_gateway import API_IDS, Request
 
+from bulkbind.__main__ import COLLECT_AFTER
 from bulkbind.auth import Token
 from bulkbind.door import Door
 from bulkbind.gateway import Gateway
@@ -55,6 +57,7 @@ def bulkbind(
     url: str, requests: Sequence[Request], concurrency: int, folder: Path
 ) -> int:
     """Send by the engine: ledger and event log on disk, locks, checks; blind."""
+    gc.set_threshold(*COLLECT_AFTER)  # as the command does
     return run_async(partial(_bulkbind, url, requests, concurrency, folder))
 
 

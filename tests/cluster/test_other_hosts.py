@@ -6,8 +6,10 @@ Another host is another STATE, an address of the database, and nothing else.
 import signal
 from functools import partial
 
+import psycopg
 import pytest
 
+from bulkbind.ledger import postgres_schema as schema
 from bulkbind.sandbox import SandboxOptions
 from tests.cluster.accounts import environ_of, rows_of_accounts, write_accounts
 from tests.factories import (
@@ -242,3 +244,46 @@ def test_orders_that_nobody_took_are_forgotten(elsewhere, folder, rows, serve, c
 
     assert stopped.code == 0
     assert said.code == 0, said.err
+
+
+# --- tables of another version --------------------------------------------------------
+
+
+def _make_tables(database, *, version, by):
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute("CREATE SCHEMA IF NOT EXISTS bulkbind")
+        for statements in schema.MIGRATIONS[:version]:
+            db.execute(statements)
+        db.execute(schema.SET_VERSION, (version, by))
+
+
+def test_tables_of_an_older_bulkbind_are_brought_up_to_date_by_the_next_run(
+    bulkbind, elsewhere, rows, serve, command, database
+):
+    _make_tables(database, version=1, by="bulkbind 0.0.1")
+    before = elsewhere("runs")
+    with serve(rows) as served:
+        ran = bulkbind(*command(served))
+        assert served.bound == {row.bound for row in rows}
+    after = elsewhere("runs", "--json")
+
+    assert before.code == 2
+    assert "of an older bulkbind (schema 1)" in before.err
+    assert "brings them up to date" in before.err
+    assert ran.code == 0, ran.err
+    assert [run["state"] for run in after.json["runs"]] == ["finished"]
+
+
+def test_tables_of_a_newer_bulkbind_are_left_alone(
+    bulkbind, elsewhere, rows, serve, command, database
+):
+    _make_tables(database, version=len(schema.MIGRATIONS), by="bulkbind 9.9.9")
+    with psycopg.connect(database, autocommit=True) as db:
+        db.execute("UPDATE bulkbind.version SET number = 99")
+    with serve(rows) as served:
+        said = [elsewhere("runs"), bulkbind(*command(served))]
+        assert not served.journal
+
+    for one in said:
+        assert one.code == 2
+        assert "made by bulkbind 9.9.9 (schema 99)" in one.err
