@@ -27,8 +27,8 @@ from bulkbind.settings import JobSettings
 from bulkbind.wire import scrub
 
 #: Where credentials stand in the environment: bulkbind's, the vendor's SDK's,
-#: Terraform's and OpenStack's. None of it is handed on.
-_WITHHELD = ("BULKBIND_", "HUAWEI", "HW_", "OS_")
+#: Terraform's, OpenStack's and the ledger's. None of it is handed on.
+_WITHHELD = ("BULKBIND_", "HUAWEI", "HW_", "OS_", "PG")
 
 #: Bytes of what a check says that are read for the reason; it may say more.
 _SAID = 4096

@@ -106,6 +106,7 @@ def test_a_check_is_told_what_was_done_and_no_credential(
     bulkbind, serve, remote, job, rows, monkeypatch, state
 ):
     monkeypatch.setenv("HW_SECRET_KEY", "sesame")
+    monkeypatch.setenv("PGPASSWORD", "sesame")
     monkeypatch.setenv("MY_OWN", "stays")
     with serve(rows) as served:
         bulkbind("run", "job.toml", *remote(served))
@@ -125,7 +126,7 @@ def test_a_check_is_told_what_was_done_and_no_credential(
     assert first["ids"] == [row.api_id for row in rows[1:11]]
     assert first["folder"] == str(state.parent)
     assert first["MY_OWN"] == "stays"
-    assert not {"BULKBIND_TOKEN", "HW_SECRET_KEY"} & first.keys()
+    assert not {"BULKBIND_TOKEN", "HW_SECRET_KEY", "PGPASSWORD"} & first.keys()
 
 
 @pytest.mark.parametrize(("step", "sent"), [(1, [1]), (2, [1, 10])])
