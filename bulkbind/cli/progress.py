@@ -41,6 +41,9 @@ DRAWS_PER_S = 4
 class Telling(Counting):
     """Says what happens in sentences, beside the numbers."""
 
+    #: What it was told last; why a run stops comes as an order and as a stop, too.
+    _noticed = ""
+
     def run_started(self, run_id: str, tallies: Sequence[LaneTally]) -> None:
         """Name the run, so that it can be looked at and resumed."""
         super().run_started(run_id, tallies)
@@ -49,6 +52,8 @@ class Telling(Counting):
     def stopped(self, stop: Stop) -> None:
         """Say at once what stopped."""
         super().stopped(stop)
+        if stop.message and stop.message == self._noticed:
+            return
         lane = self._lanes.get(int(stop.key)) if stop.key.isdecimal() else None
         name = {
             Scope.TARGET: "a plug-in's rows",
@@ -59,8 +64,10 @@ class Telling(Counting):
         self.say(f"{name} stopped: {stop.code} {stop.message}")
 
     def noticed(self, text: str) -> None:
-        """Say it."""
-        self.say(text)
+        """Say it, unless it is part of what was said just now."""
+        if text not in self._noticed:
+            self._noticed = text
+            self.say(text)
 
     def draining(self, reason: str) -> None:
         """Say what the first signal does, and what a second one would do."""

@@ -16,6 +16,7 @@ from bulkbind.cli import options
 from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
 from bulkbind.job.planfile import is_plan_file
+from bulkbind.manifest import Source, refuse_missing
 from bulkbind.schedule import (
     Schedule,
     Task,
@@ -126,12 +127,14 @@ def _task(job: Path, *, state_dir: Path | None, env_file: Path | None) -> Task:
     """Check the job, and make every path absolute.
 
     Raises:
+        ManifestError: There is no such file.
         SettingsError: It is no job that could be run at every tick.
     """
     if str(job) == "-" or (job.is_file() and is_plan_file(job)):
         problem = f"{job}: only a job file or a manifest can be run at every tick"
         raise SettingsError([problem])
     settings = options.gather(job, state_dir=state_dir).load()
+    refuse_missing([Source(str(job), job)])
     path = job.resolve()
     task = Task(
         name=settings.name,

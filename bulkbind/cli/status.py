@@ -160,7 +160,9 @@ def _lines(status: RunStatus) -> list[str]:
     if len(rows) > MANY_LANES:
         lines.append(f"{len(rows):,} gateways; those that stopped, and some others:")
         rows = sorted(rows, key=lambda row: not row[-1])[:MANY_LANES]
-    return lines + table(head, rows) + standing(status)
+    shown = len(head) if any(row[-1] for row in rows) else -1
+    gateways = table(head[:shown], [row[:shown] for row in rows])
+    return lines + gateways + standing(status)
 
 
 def _document(status: RunStatus) -> dict[str, object]:

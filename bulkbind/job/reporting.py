@@ -216,7 +216,7 @@ def _publish(
     except OSError as error:
         message = (
             f"the report cannot be put into {folder} ({error.strerror}); it is whole"
-            f" in {run.path}: see to the folder, then `bulkbind report {run.id}`"
+            f" in {run.path}: see to the folder, then `bulkbind report {run.handle}`"
         )
         raise ReportUnpublished(message) from error
 

@@ -40,7 +40,9 @@ from bulkbind.job.unfinished import (
     same_plan,
     same_sources,
 )
+from bulkbind.job.walking import sources_of
 from bulkbind.ledger import SqliteLedger
+from bulkbind.manifest import refuse_missing
 from bulkbind.model import RunState
 from bulkbind.settings import JobSettings
 
@@ -80,6 +82,7 @@ async def make_plan(
     Raises:
         InputError: The manifest or the job is wrong.
     """
+    refuse_missing(sources_of(settings))
     reader = None
     if live_from is not None:
         live_from.prepare()
@@ -126,6 +129,7 @@ async def _run_job(
     around: Surroundings,
     options: RunOptions,
 ) -> Outcome:
+    refuse_missing(sources_of(settings))
     credentials = credentials_of(settings, around)
     with working_alone(settings, state=state, around=around):
         refuse_held(state, settings.name, url=settings.ledger)

@@ -1,9 +1,10 @@
 """Bytes: read once, hashed as they come, decompressed when they are gzip."""
 
 import hashlib
+import stat
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Protocol, cast
@@ -208,6 +209,23 @@ def peeked(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
 def _raising(broken: Unreadable) -> Iterator[bytes]:
     yield from ()
     raise broken
+
+
+def refuse_missing(sources: Iterable[Source]) -> None:
+    """Look whether the files are there; a pipe, which opens only once, is left alone.
+
+    Raises:
+        ManifestError: One is not, or is a folder.
+    """
+    for source in sources:
+        if source.path is None:
+            continue
+        try:
+            mode = source.path.stat().st_mode
+        except (OSError, ValueError) as error:
+            raise _unopened(source, error) from error
+        if stat.S_ISDIR(mode):
+            raise _unopened(source, IsADirectoryError())
 
 
 @contextmanager

@@ -250,6 +250,7 @@ def _assemble(
 ) -> JobSettings:
     _check_safety(job)
     base = source.resolve().parent if source is not None else Path.cwd()
+    here = Path.cwd() if "report.dir" in overrides.values else base
     accounts = accounts_of(job, endpoint=_endpoint(overrides.endpoint), base=base)
     meant = accounts_of(job, endpoint="", base=base).values()
     rehearsal = overrides.endpoint == SANDBOX and any(
@@ -294,7 +295,7 @@ def _assemble(
         max_replace=job.safety.max_replace,
         rebind=job.safety.rebind,
         verify=job.safety.verify,
-        report_dir=base / job.report.dir if job.report.dir else None,
+        report_dir=here / job.report.dir if job.report.dir else None,
         report_formats=tuple(job.report.formats),
         notify=_notify(job, base=base),
         ledger=job.cluster.ledger,

@@ -248,3 +248,23 @@ def test_report_cells_that_a_spreadsheet_would_run_are_made_safe_and_back(
 
     assert {row["owner"] for row in first} == {"'=cmd|'x'!A1"}
     assert {row["owner"] for row in second} == {"'=cmd|'x'!A1"}
+
+
+def test_a_report_that_was_not_put_there_is_named_as_it_is_found_from_here(
+    bulkbind, folder, state, serve, remote, monkeypatch
+):
+    rows = bindings(10)
+    manifest = write_manifest(folder / "apis.csv", rows)
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "out").write_text("no folder")
+    monkeypatch.chdir(elsewhere)
+
+    with serve(rows) as served:
+        said = bulkbind("run", manifest, *remote(served), "--report-dir", "out")
+
+    assert said.code == 3
+    (handle,) = re.findall(r"`bulkbind report (\S+)`", said.err)
+    (elsewhere / "out").unlink()
+    assert bulkbind("report", handle).code == 0
+    assert (elsewhere / "out" / latest(state).name / "report.csv").is_file()

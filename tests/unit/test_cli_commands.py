@@ -239,7 +239,10 @@ def test_runs_lists_the_newest_first_and_one_jobs_runs(bulkbind, folder, manifes
 @pytest.mark.parametrize(
     ("given", "code", "words"),
     [
-        (("run", "gone.csv", "--json"), 2, "no endpoint"),
+        (("run", "gone.csv", "--json"), 2, "no such file"),
+        (("run", ".", "--json"), 2, "folder"),
+        (("plan", "gone.csv", "--live", "--format", "json"), 2, "no such file"),
+        (("verify", "gone.csv", "--json"), 2, "no such file"),
         (("plan", "gone.csv", "--format", "json"), 2, "no such file"),
         (("plan", "gone.csv", "--format=json"), 2, "no such file"),
         (("status", "--json"), 2, "bulkbind run"),

@@ -6,12 +6,14 @@ from bulkbind.cli.progress import PlainProgress
 from bulkbind.model import (
     Action,
     Batch,
+    Cause,
     Lane,
     LaneTally,
     Receipts,
     Record,
     RecordKind,
     Scope,
+    Stop,
 )
 from tests.clock import FakeClock
 
@@ -74,6 +76,26 @@ def test_an_accepted_detach_counts_its_rows(progress):
     settle(progress, batch(Action.DETACH), answer())
 
     assert progress.line().startswith("3 of 6 rows (50 %)")
+
+
+def test_why_a_run_stops_is_said_once(capsys):
+    said = PlainProgress()
+    why = "the run was stopped by ann, at once"
+    said.noticed(why)
+    said.noticed("stopped by ann, at once")
+    said.stopped(
+        Stop(
+            scope=Scope.DONE,
+            key="",
+            cause=Cause.STOP,
+            invocation=1,
+            at=0.0,
+            message=why,
+        )
+    )
+    said.noticed("unpaused: the run goes on")
+
+    assert capsys.readouterr().err.splitlines() == [why, "unpaused: the run goes on"]
 
 
 def test_a_first_signal_says_what_a_second_would_do(progress, capsys):

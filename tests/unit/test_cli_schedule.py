@@ -132,6 +132,7 @@ def test_a_zone_that_is_not_the_machines_is_warned_of(awkward):
         (("job.toml", "--at", "0 2 * * *", "--tz", "Mars/Base"), "no such zone"),
         (("job.toml", "--at", "0 2 * * *", "--tz", "../x"), "no such zone"),
         (("none.toml", "--at", "0 2 * * *"), "none.toml"),
+        (("none.csv", "--at", "0 2 * * *"), "no such file"),
         (("-", "--at", "0 2 * * *"), "only a job file or a manifest"),
         (("job.toml",), "--at"),
     ],

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bulkbind.errors import ManifestError
-from bulkbind.manifest import Manifest, Shape, Source
+from bulkbind.manifest import Manifest, Shape, Source, refuse_missing
 
 HEADER = "instance_id,plugin_id,env_id,api_id"
 TEXT = f"{HEADER},名\ni,p,e,a,中文\n"
@@ -216,6 +217,14 @@ def test_no_standard_input_is_told(monkeypatch):
     [("missing", "there is no such file"), (".", "it is a folder"), ("\0", "cannot")],
 )
 def test_a_file_that_cannot_be_opened_is_told(tmp_path, name, what):
-    m = Manifest([Source("m", tmp_path / name)], shape=Shape())
+    source = Source("m", tmp_path / name)
 
-    assert what in broken(m)
+    assert what in broken(Manifest([source], shape=Shape()))
+    with pytest.raises(ManifestError, match=what):
+        refuse_missing([source])
+
+
+def test_a_pipe_is_not_opened_to_see_whether_it_is_there(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    refuse_missing([Source("pipe", tmp_path / "pipe"), Source("<stdin>", None)])

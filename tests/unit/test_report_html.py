@@ -381,6 +381,18 @@ def test_a_chart_is_well_formed_and_says_the_same_as_a_table():
     assert labels[0].startswith("a <title>: bound, kept")
 
 
+@pytest.mark.parametrize(
+    ("took", "times"), [(0.25, [".0", ".1", ".2"]), (60.25, [":20", ":21", ":22"])]
+)
+def test_bars_of_a_second_are_told_apart(took, times):
+    axis = axis_for([sent(took=took)])
+
+    drawn = charts.drawn(charts.Chart("t", axis, {"a": [1.0] * 3}))
+
+    found = re.findall(r'scope="row">([^<]*)<', drawn)
+    assert [one[-len(times[0]) :] for one in found] == times
+
+
 def test_a_limit_far_above_does_not_flatten_the_bars():
     axis = axis_for([sent(took=0.05)])
 

@@ -318,6 +318,16 @@ def test_faults_of_file_environment_and_command_line_are_told_together(job):
     assert len(said.splitlines()) == 4
 
 
+def test_a_report_folder_of_the_command_line_starts_from_here(
+    job, tmp_path, monkeypatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    assert job("[report]\ndir = 'out'\n").report_dir == tmp_path / "out"
+    assert job(values={"report.dir": "out"}).report_dir == tmp_path / "here" / "out"
+
+
 def test_a_key_without_a_section_may_be_set(job):
     assert job(values={"note": "CHG-3"}).note == "CHG-3"
 

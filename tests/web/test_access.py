@@ -41,6 +41,16 @@ def test_nothing_is_wider_than_the_screen(look):
     assert inner <= outer
 
 
+def test_ten_million_rows_fit_into_a_tile(look):
+    inner, outer = look.page.evaluate("""() => {
+      const tile = document.querySelector(".tile");
+      tile.querySelector("b").textContent = "10,000,000";
+      return [tile.scrollWidth, tile.clientWidth];
+    }""")
+
+    assert inner <= outer
+
+
 def test_axe_finds_nothing_without_rows_found(open_page):
     one = open_page()
     one.search("nowhere at all")

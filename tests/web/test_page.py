@@ -302,3 +302,10 @@ def test_on_paper_the_table_is_no_wider_than_the_paper(open_page):
     one.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
 
     assert one.evaluate("() => document.documentElement.scrollWidth") <= 1030
+
+
+def test_a_column_that_says_nothing_is_left_out(page):
+    heads = page.page.locator("#grid th").all_inner_texts()
+
+    assert "replaced" not in heads
+    assert {"line", "code", "owner"} <= {*heads}

@@ -10,6 +10,9 @@ from bulkbind.report.html.history import Sent
 #: Parts at most: as many bars as a small screen can show.
 _MOST_PARTS = 120
 
+#: Up to this many seconds, moments are told to the tenth.
+_SHORT_S = 60.0
+
 #: Lengths of a part, seconds; beyond the last one whole days.
 _DAY_S = 86_400.0
 _STEPS = (
@@ -36,6 +39,11 @@ class Axis:
             begin, end = self.spans[begun - 1]
             passed += min(at, end) - begin
         return min(int(passed / self.step_s), self.parts - 1)
+
+    @property
+    def is_short(self) -> bool:
+        """True: its parts, or its ends, may be of the same second."""
+        return sum(end - begin for begin, end in self.spans) <= _SHORT_S
 
     def begins(self, part: int) -> float:
         """Return the moment that a part begins, seconds since the epoch."""

@@ -101,19 +101,21 @@ def _foot(axis: Axis) -> str:
     starts = len(axis.spans)
     pauses = f"; the time between {starts} starts is left out" if starts > 1 else ""
     return (
-        f'<div class="axis"><span>{moment(begin)}</span>'
+        f'<div class="axis"><span>{moment(begin, tenths=axis.is_short)}</span>'
         f"<span>a bar is {span(axis.step_s)}{pauses}</span>"
-        f"<span>{moment(end)} UTC</span></div>"
+        f"<span>{moment(end, tenths=axis.is_short)} UTC</span></div>"
     )
 
 
 def _table(chart: Chart, met: Mapping[str, Sequence[float]]) -> str:
     heads = "".join(
-        f'<th scope="col">{shown(name.replace("_", " "))}</th>' for name in met
+        f'<th scope="col" class="n">{shown(name.replace("_", " "))}</th>'
+        for name in met
     )
+    axis = chart.axis
     rows = [
-        f'<tr><th scope="row">{moment(chart.axis.begins(part))}</th>'
-        + "".join(f"<td>{number(value)}</td>" for value in values)
+        f'<tr><th scope="row">{moment(axis.begins(part), tenths=axis.is_short)}</th>'
+        + "".join(f'<td class="n">{number(value)}</td>' for value in values)
         + "</tr>"
         for part, values in enumerate(zip(*met.values(), strict=True))
         if any(values)

@@ -37,14 +37,15 @@ function columnsOf(rows, targetTexts) {
     text: (row) => texts[column[row]],
     order: () => rows.sorted(column, placesOf(texts)),
   });
+  const met = (texts, column) => (texts.some(Boolean) ? [column] : []); // none: no column
   return [
     ...(files.length > 1 ? [coded("file", 130, rows.files, files)] : []),
     { name: "line", width: 84, css: "n", text: (row) => String(rows.lines[row]), order: null },
     { name: "api_id", width: 282, css: "id", text: (row) => rows.id(row), order: () => rows.sortedById() },
     coded("target", 300, rows.targets, targetTexts, "target"),
     coded("verdict", 118, rows.verdicts, verdicts, "verdict"),
-    coded("code", 176, rows.codes, codes),
-    coded("replaced", 130, rows.replaced, replaced, "id"),
+    ...met(codes, coded("code", 212, rows.codes, codes)),
+    ...met(replaced, coded("replaced", 130, rows.replaced, replaced, "id")),
     { name: "attempts", width: 88, css: "n", text: (row) => String(rows.attempts[row]),
       order: () => rows.sortedByNumber(rows.attempts) },
     ...carried.map((one, place) => coded(one.name, 150, rows.carried[place], one.values)),

@@ -32,8 +32,11 @@ def share(some: int, all_: int) -> str:
     return f"{part:.1f}".removesuffix(".0") + "\u202f%"
 
 
-def moment(at: float) -> str:
+def moment(at: float, *, tenths: bool = False) -> str:
     """Return seconds since the epoch as date and time, UTC."""
+    if tenths:
+        exact = datetime.fromtimestamp(round(at, 1), UTC)
+        return exact.replace(tzinfo=None).isoformat(" ", "milliseconds")[:-2]
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
