@@ -18,7 +18,6 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.planning import draw_plan
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import (
@@ -31,6 +30,7 @@ from bulkbind.model import (
     Settled,
 )
 from bulkbind.settings import Overrides, load_job
+from bulkbind.state.folders import RunFolder, StateFolder
 
 GATEWAYS, ENVIRONMENTS = 10, 3
 PROJECT = "0" * 31 + "1"

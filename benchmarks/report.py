@@ -22,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.state.folders import RunFolder, StateFolder
 
 
 def measure(package: str, *arguments: str) -> dict[str, float]:

@@ -23,7 +23,7 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 from report import measure, medians
 
-from bulkbind.job.folders import StateFolder
+from bulkbind.state.folders import StateFolder
 
 #: Nothing is drawn before the next frame is due: what is timed is the work for it.
 _SEARCH = """(text) => {

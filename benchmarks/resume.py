@@ -23,8 +23,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bulkbind.job.facts import freeze, thaw
-from bulkbind.job.folders import RunFolder, StateFolder
+from bulkbind.state.facts import freeze, thaw
+from bulkbind.state.folders import RunFolder, StateFolder
 
 #: Seconds after which a resume that has sent nothing is given up.
 PATIENCE_S = 600

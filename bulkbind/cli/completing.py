@@ -26,7 +26,7 @@ from bulkbind.errors import BulkbindError
 from bulkbind.model import ID_COLUMNS, REPORT_COLUMNS, Verdict
 
 if TYPE_CHECKING:
-    from bulkbind.job.folders import StateFolder
+    from bulkbind.state.folders import StateFolder
 
 #: Runs offered by id.
 _MOST = 100
@@ -90,7 +90,7 @@ def _silent(completer: Completer) -> Completer:
 
 
 def _state(ctx: click.Context) -> "StateFolder":
-    from bulkbind.job.folders import locate_state
+    from bulkbind.state.folders import locate_state
 
     given = ctx.params.get("state_dir")
     return locate_state(given=given, environ=os.environ, base=None)

@@ -15,11 +15,11 @@ from bulkbind.cli.saying import say
 from bulkbind.cli.words import count
 from bulkbind.doctor import Check, Grade, examine, this_machine
 from bulkbind.errors import SettingsError
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.looping import run_async
 from bulkbind.job.planfile import is_plan_file
 from bulkbind.job.reading import Surroundings
 from bulkbind.settings import JobSettings, Overrides, installed_version, load_job
+from bulkbind.state.folders import RunFolder, StateFolder
 
 #: Files that are a JOB even if they are not there, so that this is what is said.
 _SUFFIXES = frozenset({".toml", ".csv", ".tsv", ".json", ".jsonl", ".gz", ".zst"})

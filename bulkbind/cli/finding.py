@@ -7,8 +7,8 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.job.archiving import SUFFIX, open_archive
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.keeping import refuse_little
+from bulkbind.state.folders import RunFolder, StateFolder
 
 
 def is_archive(path: Path) -> bool:

@@ -13,8 +13,8 @@ from bulkbind.cli.finding import whole_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, table
 from bulkbind.errors import SettingsError
-from bulkbind.job.folders import RunFacts, StateFolder
 from bulkbind.job.history import Deed, Difference, deeds_of, differences
+from bulkbind.state.folders import RunFacts, StateFolder
 
 #: Rows shown in a table; --json has them all.
 _SHOWN = 50

@@ -10,10 +10,10 @@ import click
 
 from bulkbind.cli import completing
 from bulkbind.errors import SettingsError
-from bulkbind.job.adopting import adopt_runs
-from bulkbind.job.folders import StateFolder, locate_state
 from bulkbind.model import ID_COLUMNS
 from bulkbind.settings import JobSettings, Overrides, ledger_url, load_job
+from bulkbind.state.adopting import adopt_runs
+from bulkbind.state.folders import StateFolder, locate_state
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -5,11 +5,11 @@ import json
 import msgspec
 
 from bulkbind.cli.saying import say
-from bulkbind.job.folders import RunFolder
 from bulkbind.job.reporting import Reported
 from bulkbind.job.signalling import Outcome
 from bulkbind.model import RunState, Verification
 from bulkbind.report import describe
+from bulkbind.state.folders import RunFolder
 
 
 def answer(outcome: Outcome, *, as_json: bool, quiet: bool) -> int:

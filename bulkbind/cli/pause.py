@@ -11,12 +11,12 @@ import click
 from bulkbind.cli import completing, options
 from bulkbind.cli.saying import say
 from bulkbind.errors import UnknownRun
-from bulkbind.job.asking import pause_run
-from bulkbind.job.facts import thaw
-from bulkbind.job.folders import RunFolder, StateFolder
-from bulkbind.job.holds import find_hold, new_hold, place_hold, release_command
 from bulkbind.job.planfile import is_plan_file, open_plan
 from bulkbind.settings import JobSettings
+from bulkbind.state.asking import pause_run
+from bulkbind.state.facts import thaw
+from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.holds import find_hold, new_hold, place_hold, release_command
 
 
 @click.command("pause")

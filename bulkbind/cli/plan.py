@@ -13,12 +13,12 @@ from bulkbind.cli.plans import plan_document, plan_lines, plan_markdown
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.looping import run_async
 from bulkbind.job.planning import Plan
 from bulkbind.job.planrows import planned_rows
 from bulkbind.job.story import make_plan
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import RunFolder, StateFolder
 
 BLIND = (
     "UNKNOWN: what is bound now was not read, so what these requests would REPLACE"

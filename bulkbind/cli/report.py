@@ -9,10 +9,10 @@ from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say, streamed
 from bulkbind.cli.words import count, headline, little_lines
 from bulkbind.errors import SettingsError
-from bulkbind.job.folders import Kept
 from bulkbind.job.keeping import refuse_little
 from bulkbind.job.reporting import export_run, write_run_reports
 from bulkbind.report import Wish, describe
+from bulkbind.state.folders import Kept
 
 
 @click.command("report")

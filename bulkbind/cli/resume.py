@@ -12,13 +12,13 @@ from bulkbind.cli.finding import find_run
 from bulkbind.cli.outcome import answer
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
-from bulkbind.job.adopting import adopt_run
 from bulkbind.job.archiving import refuse_archived
-from bulkbind.job.folders import Kept, StateFolder
 from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.story import resume_run
 from bulkbind.settings import Overrides, ledger_url, revise
+from bulkbind.state.adopting import adopt_run
+from bulkbind.state.folders import Kept, StateFolder
 
 
 @click.command("resume")

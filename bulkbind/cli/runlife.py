@@ -15,9 +15,9 @@ from bulkbind.errors import SettingsError
 from bulkbind.job.archiving import SUFFIX, archive_run, refuse_archived
 from bulkbind.job.cleaning import Candidate, old_runs
 from bulkbind.job.cleaning import clean as clean_run
-from bulkbind.job.folders import StateFolder
-from bulkbind.job.locking import working_on
 from bulkbind.job.reading import Surroundings
+from bulkbind.state.folders import StateFolder
+from bulkbind.state.locking import working_on
 
 _DAY_S = 86_400
 
@@ -43,7 +43,7 @@ def archive(
         problem = f"-o {path}: an archived run is known by its ending: {path}{SUFFIX}"
         raise SettingsError([problem])
     state = StateFolder(run.state_path)
-    with working_on(run.facts().job, state=state, around=Surroundings()):
+    with working_on(run.facts().job, state=state, now=time.time()):
         archive_run(run, path)
     if not quiet:
         say(f"wrote {path}; `bulkbind report {path}` reads it", err=True)

@@ -11,9 +11,9 @@ from bulkbind.cli.runlife import archive, clean
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import remark, table, verdict_words
 from bulkbind.errors import StateError
-from bulkbind.job.folders import RunFacts, StateFolder
 from bulkbind.job.keeping import read_summary
-from bulkbind.job.status import state_of
+from bulkbind.state.folders import RunFacts, StateFolder
+from bulkbind.state.status import state_of
 
 
 @click.group("runs", invoke_without_command=True, subcommand_metavar="[COMMAND ...]")

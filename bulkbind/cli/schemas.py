@@ -156,7 +156,7 @@ def status() -> Schema:
     import msgspec
 
     from bulkbind.control.now import Now
-    from bulkbind.job.status import SETTLING
+    from bulkbind.state.status import SETTLING
 
     (now,), parts = msgspec.json.schema_components([Now], ref_template="#/$defs/{name}")
     settled = dict.fromkeys(map(str, SETTLING), _COUNT)

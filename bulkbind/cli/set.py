@@ -9,7 +9,7 @@ import click
 from bulkbind.cli import options
 from bulkbind.cli.saying import say
 from bulkbind.errors import SettingsError
-from bulkbind.job.asking import set_run
+from bulkbind.state.asking import set_run
 
 _KEYS = ("rate", "concurrency")
 

@@ -2,7 +2,7 @@
 
 from bulkbind.cli.words import count, duration, table
 from bulkbind.control.now import Now, Reason
-from bulkbind.job.status import RunStatus
+from bulkbind.state.status import RunStatus
 
 #: A word that is older than this was not followed by the next one.
 OLD_S = 5.0

@@ -14,9 +14,9 @@ from bulkbind.cli.finding import find_run
 from bulkbind.cli.saying import say
 from bulkbind.cli.standing import standing, waits
 from bulkbind.cli.words import count, headline, little_lines, table
-from bulkbind.job.folders import Kept, RunFacts, RunFolder
 from bulkbind.job.keeping import read_summary
-from bulkbind.job.status import SETTLING, RunStatus, read_status, state_of
+from bulkbind.state.folders import Kept, RunFacts, RunFolder
+from bulkbind.state.status import SETTLING, RunStatus, read_status, state_of
 from bulkbind.wire import visible
 
 #: Gateways that the table lists; of more, those that stopped come first.

@@ -7,7 +7,7 @@ import click
 
 from bulkbind.cli import options
 from bulkbind.cli.saying import say
-from bulkbind.job.asking import stop_run
+from bulkbind.state.asking import stop_run
 
 
 @click.command("stop")

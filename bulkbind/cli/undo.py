@@ -14,13 +14,13 @@ from bulkbind.cli.plans import SHOWN
 from bulkbind.cli.progress import watching
 from bulkbind.cli.saying import say
 from bulkbind.cli.words import count, duration, rate, table
-from bulkbind.job.folders import Kept, RunFacts, StateFolder
-from bulkbind.job.holds import release_command
 from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.restoring import Prospect, Restoration
 from bulkbind.job.undoing import Undone, UndoOptions, undo_run
 from bulkbind.settings import revise
+from bulkbind.state.folders import Kept, RunFacts, StateFolder
+from bulkbind.state.holds import release_command
 
 _WORDS = {
     Prospect.ATTACH: "to attach again: they were displaced",

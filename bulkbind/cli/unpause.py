@@ -7,9 +7,9 @@ import click
 from bulkbind.cli import completing, options
 from bulkbind.cli.pause import find_subject
 from bulkbind.cli.saying import say
-from bulkbind.job.asking import unpause_run
-from bulkbind.job.folders import RunFolder
-from bulkbind.job.holds import release_hold
+from bulkbind.state.asking import unpause_run
+from bulkbind.state.folders import RunFolder
+from bulkbind.state.holds import release_hold
 
 
 @click.command("unpause")

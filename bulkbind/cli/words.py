@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from bulkbind.job.folders import Kept, RunFacts
 from bulkbind.job.keeping import kept_files, read_summary
-from bulkbind.job.status import state_of
 from bulkbind.model import Verdict
+from bulkbind.state.folders import Kept, RunFacts
+from bulkbind.state.status import state_of
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

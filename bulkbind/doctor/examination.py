@@ -12,11 +12,11 @@ from bulkbind.doctor.run import check_run
 from bulkbind.errors import ManifestError
 from bulkbind.host import default_host_folder
 from bulkbind.job.connecting import home_of
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.walking import manifest_of
 from bulkbind.model import NAMED
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import RunFolder, StateFolder
 
 #: Where credentials of the account ``default`` may lie, below the home folder.
 #: Source: apig-contract 4.5.

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from bulkbind.doctor.check import Check, fault, fine, from_error, warning
 from bulkbind.errors import StateError
-from bulkbind.job.folders import Kept, RunFacts, RunFolder
-from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.reporting import judge_run
-from bulkbind.job.status import state_of
 from bulkbind.ledger import Ledger
 from bulkbind.model import RunState
 from bulkbind.report.files import SUMS
+from bulkbind.state.folders import Kept, RunFacts, RunFolder
+from bulkbind.state.ledgers import read_ledger
+from bulkbind.state.status import state_of
 
 _KEPT = {
     Kept.SUMMARY: "the run sent nothing and had nothing to tell",

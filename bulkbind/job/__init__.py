@@ -1,5 +1,5 @@
 """Assembly: the only place that knows every stage.
 
 ``story`` is the whole of it on one page; ``planning``, ``running`` and ``reporting``
-are its three acts; ``folders`` and ``planfile`` say where things are kept.
+are its three acts.
 """

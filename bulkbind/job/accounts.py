@@ -32,12 +32,8 @@ from bulkbind.errors import (
     RefusedForSafety,
     SettingsError,
 )
-from bulkbind.job.adopting import adopt_run
 from bulkbind.job.connecting import connect, find_credentials
-from bulkbind.job.facts import operator, thaw
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.leasing import Owned, owning
-from bulkbind.job.ledgers import executor_for, share_ledger
 from bulkbind.job.looping import run_async
 from bulkbind.job.passing import Worker
 from bulkbind.job.reading import Surroundings
@@ -56,6 +52,10 @@ from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
 from bulkbind.run import Engine, Leave, SlotPool, first_of
 from bulkbind.settings import SANDBOX, JobSettings
+from bulkbind.state.adopting import adopt_run
+from bulkbind.state.facts import operator, thaw
+from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.ledgers import executor_for, share_ledger
 
 if TYPE_CHECKING:
     from bulkbind.ledger.postgres import PostgresLedger

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from bulkbind.errors import LedgerMismatch, StateError, UnknownRun
 from bulkbind.host import private_folder
-from bulkbind.job.container import UNREADABLE, extract, read_index, write_container
-from bulkbind.job.folders import RunFacts, RunFolder, is_run_id
-from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.reporting import FORMAT_VERSION, check_pin
 from bulkbind.ledger import SqliteLedger
+from bulkbind.state.container import UNREADABLE, extract, read_index, write_container
+from bulkbind.state.folders import RunFacts, RunFolder, is_run_id
+from bulkbind.state.ledgers import read_ledger
 
 #: The ending of an archived run.
 SUFFIX = ".run"

@@ -12,8 +12,6 @@ import anyio
 from bulkbind.auth import Credential
 from bulkbind.job.checked import MAX_DRIFTED, Checked, Drifted, TargetCheck
 from bulkbind.job.connecting import connect
-from bulkbind.job.folders import RunFolder, StateFolder
-from bulkbind.job.ledgers import open_ledger
 from bulkbind.job.reading import Surroundings, read_tools
 from bulkbind.ledger import Ledger
 from bulkbind.live import (
@@ -36,6 +34,8 @@ from bulkbind.model import (
 )
 from bulkbind.run import Halt
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.ledgers import open_ledger
 from bulkbind.verdict import Stops, find
 
 #: So long after an answer a list may not show its effect yet.

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from bulkbind.host import is_locked
-from bulkbind.job.folders import Kept, RunFacts, StateFolder
 from bulkbind.job.keeping import shrink
-from bulkbind.job.locking import working_on
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import write_run_reports
+from bulkbind.state.folders import Kept, RunFacts, StateFolder
+from bulkbind.state.locking import working_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def clean(state: StateFolder, facts: RunFacts, *, around: Surroundings) -> None:
         JobBusy: Somebody works on its job by now.
         StateError: Its files cannot be written.
     """
-    with working_on(facts.job, state=state, around=around):
+    with working_on(facts.job, state=state, now=around.now()):
         if not facts.folder.summary.exists():
             write_run_reports(facts.folder)
         shrink(facts.folder.facts(), keep=Kept.REPORTS)

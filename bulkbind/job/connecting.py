@@ -21,7 +21,6 @@ from bulkbind.errors import SettingsError
 from bulkbind.gateway import Gateway
 from bulkbind.host import HostFolder, default_host_folder
 from bulkbind.http import AccountHttp, Http, trust
-from bulkbind.job.folders import StateFolder
 from bulkbind.manifest import read_pin
 from bulkbind.model import Aside, Row, Secret, Verdict
 from bulkbind.pace import Pace, Rate
@@ -32,6 +31,7 @@ from bulkbind.settings import (
     JobSettings,
     SandboxSettings,
 )
+from bulkbind.state.folders import StateFolder
 
 if TYPE_CHECKING:
     from bulkbind.sandbox import SandboxOptions

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from bulkbind.auth import Credential
 from bulkbind.errors import SettingsError
 from bulkbind.job.connecting import find_credentials
-from bulkbind.job.folders import StateFolder
 from bulkbind.job.judging import Reader
 from bulkbind.job.reading import Crew, Surroundings
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import StateFolder
 
 
 def is_for_crew(settings: JobSettings, *, is_undo: bool) -> bool:

@@ -14,7 +14,6 @@ import anyio
 
 from bulkbind.errors import CredentialsRejected, SettingsError
 from bulkbind.job.connecting import connect, find_credentials
-from bulkbind.job.folders import StateFolder
 from bulkbind.job.projects import settle_projects
 from bulkbind.job.reading import Surroundings, read_tools
 from bulkbind.job.sheet import Sheet, format_of, sheet_at
@@ -26,6 +25,7 @@ from bulkbind.report.choose import Only
 from bulkbind.report.table import csv_line
 from bulkbind.run import Halt
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import StateFolder
 from bulkbind.wire import KnownGateway, KnownPlugin
 
 #: Columns of each export; those behind the ids are for people.

@@ -12,9 +12,9 @@ import msgspec
 from bulkbind.control.folder import ControlFolder
 from bulkbind.control.orders import PAUSE, SET, STOP, UNPAUSE, Order
 from bulkbind.errors import StateError
-from bulkbind.job.ledgers import board_in
 from bulkbind.ledger import Ledger
 from bulkbind.ledger.enduring import EnduringExecutor
+from bulkbind.state.ledgers import board_in
 
 #: Seconds between two looks.
 _LOOK_S = 0.5

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkbind.errors import StateError
-from bulkbind.job.folders import Kept, RunFacts, RunFolder, StateFolder
-from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.reporting import judge_run
 from bulkbind.model import Verdict
+from bulkbind.state.folders import Kept, RunFacts, RunFolder, StateFolder
+from bulkbind.state.ledgers import read_ledger
 
 _CHUNK = 1024 * 1024
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from bulkbind.errors import InputError
-from bulkbind.job.folders import RunFacts
 from bulkbind.job.reporting import judge_run, layout_of
 from bulkbind.ledger import Ledger
 from bulkbind.model import Action, Target, Verdict
 from bulkbind.report import JudgedRow, Layout
 from bulkbind.report.choose import Only, cell_reader
 from bulkbind.report.merge import in_row_order
+from bulkbind.state.folders import RunFacts
 from bulkbind.verdict import UNKNOWN_REPLACED, stand
 
 

@@ -18,7 +18,6 @@ import anyio
 from bulkbind.auth import Credential
 from bulkbind.errors import CredentialsRejected
 from bulkbind.job.connecting import Connections, connect
-from bulkbind.job.folders import StateFolder
 from bulkbind.job.projects import settle_projects
 from bulkbind.job.reading import Surroundings, read_tools
 from bulkbind.job.walking import gateway_of
@@ -54,6 +53,7 @@ from bulkbind.plan import (
 )
 from bulkbind.run import Halt
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import StateFolder
 
 #: Replacements kept by name; more are only counted.
 MAX_REPLACEMENTS = 10_000

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bulkbind.errors import StateError, UnknownRun
-from bulkbind.job.folders import Kept, RunFacts, RunFolder, StateFolder
 from bulkbind.job.reporting import FORMAT_VERSION, Reported
 from bulkbind.model import RunState, Verdict
 from bulkbind.report.files import SUMS, write_file
 from bulkbind.report.forms import REPORT_NAMES
 from bulkbind.report.write import SUMMARY_NAME
+from bulkbind.state.folders import Kept, RunFacts, RunFolder, StateFolder
 
 #: Verdicts of rows that are as they should be, and of those that another row says.
 _NOTHING_TO_TELL = frozenset({Verdict.UNCHANGED, Verdict.DUPLICATE, Verdict.SUPERSEDED})

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from bulkbind import settings
 from bulkbind.job import story
-from bulkbind.job.folders import RunFolder, StateFolder, locate_state
 from bulkbind.job.keeping import refuse_little
-from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.looping import run_async
 from bulkbind.job.planning import Plan
 from bulkbind.job.reading import Surroundings
@@ -19,6 +17,8 @@ from bulkbind.job.story import RunOptions
 from bulkbind.report import JudgedRow
 from bulkbind.run import Observer
 from bulkbind.settings import JobSettings, Overrides, revise
+from bulkbind.state.folders import RunFolder, StateFolder, locate_state
+from bulkbind.state.ledgers import read_ledger
 
 
 def load_job(

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 
-from bulkbind.job.facts import thaw
-from bulkbind.job.folders import RunFacts
 from bulkbind.ledger import Ledger
 from bulkbind.model import Scope
 from bulkbind.report import About, History
 from bulkbind.report.choose import Only
 from bulkbind.settings import JobSettings
+from bulkbind.state.facts import thaw
+from bulkbind.state.folders import RunFacts
 
 
 def about_run(

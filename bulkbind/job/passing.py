@@ -14,10 +14,10 @@ import msgspec
 
 from bulkbind.control.now import Doing, describe
 from bulkbind.errors import StateError
-from bulkbind.job.ledgers import board_in
 from bulkbind.ledger import Ledger, ThreadExecutor
 from bulkbind.pace import Pace, Rate
 from bulkbind.run import Halt, SlotPool
+from bulkbind.state.ledgers import board_in
 
 _ASKED = "accounts_asked"
 

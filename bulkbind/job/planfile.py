@@ -15,10 +15,10 @@ from typing import BinaryIO
 
 from bulkbind.errors import Fault, ManifestError, SettingsError, StateError
 from bulkbind.host import is_alive
-from bulkbind.job.container import UNREADABLE, write_container
 from bulkbind.job.drafting import drafting
-from bulkbind.job.folders import RunFolder
 from bulkbind.job.reporting import FORMAT_VERSION
+from bulkbind.state.container import UNREADABLE, write_container
+from bulkbind.state.folders import RunFolder
 
 #: The ending of a saved plan.
 SUFFIX = ".plan"

@@ -13,13 +13,6 @@ from bulkbind.errors import (
 from bulkbind.job.canary import FirstBatches, canary_facts
 from bulkbind.job.connecting import sound_rows
 from bulkbind.job.drafting import drafting
-from bulkbind.job.facts import (
-    freeze,
-    manifest_sha256,
-    operator,
-    plan_settings_key,
-)
-from bulkbind.job.folders import RunFolder
 from bulkbind.job.judging import Drawn, Found, Reader, is_to_be_sent, records_of
 from bulkbind.job.projects import settle_projects
 from bulkbind.job.walking import Walked, refuse, walk
@@ -31,6 +24,13 @@ from bulkbind.settings import (
     JobSettings,
     installed_version,
 )
+from bulkbind.state.facts import (
+    freeze,
+    manifest_sha256,
+    operator,
+    plan_settings_key,
+)
+from bulkbind.state.folders import RunFolder
 from bulkbind.wire import PAGE
 
 #: Rows between two calls of a progress callback.

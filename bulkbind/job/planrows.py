@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import closing
 
-from bulkbind.job.folders import RunFolder
-from bulkbind.job.ledgers import read_ledger
 from bulkbind.model import Action, Batch, Record, Target
 from bulkbind.plan import Judged
+from bulkbind.state.folders import RunFolder
+from bulkbind.state.ledgers import read_ledger
 from bulkbind.verdict import UNKNOWN_REPLACED, Standing, stand
 
 

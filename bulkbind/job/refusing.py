@@ -5,14 +5,14 @@ from collections import Counter
 from contextlib import closing
 
 from bulkbind.errors import EndpointUnreachable, RefusedForSafety
-from bulkbind.job.folders import RunFolder
-from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.planning import Plan
 from bulkbind.ledger import Ledger
 from bulkbind.model import OurCode, Summary, Verdict
 from bulkbind.plan import OnReplace
 from bulkbind.run import ON_REPLACE
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import RunFolder
+from bulkbind.state.ledgers import read_ledger
 from bulkbind.verdict import stand
 
 #: Displaced plug-ins that a message names.

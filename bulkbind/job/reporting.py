@@ -17,9 +17,6 @@ from bulkbind.errors import (
     StateError,
 )
 from bulkbind.host import is_alive
-from bulkbind.job.facts import thaw
-from bulkbind.job.folders import RunFacts, RunFolder
-from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.page import about_run
 from bulkbind.ledger import Ledger
 from bulkbind.manifest import read_pin, read_pinned
@@ -54,6 +51,9 @@ from bulkbind.report import (
 from bulkbind.report.files import sweep
 from bulkbind.retry import advise
 from bulkbind.settings import JobSettings
+from bulkbind.state.facts import thaw
+from bulkbind.state.folders import RunFacts, RunFolder
+from bulkbind.state.ledgers import read_ledger
 
 FORMAT_VERSION = "1.0"
 

@@ -10,11 +10,8 @@ from typing import NamedTuple
 
 from bulkbind.errors import RefusedForSafety
 from bulkbind.job.connecting import sound_rows
-from bulkbind.job.facts import freeze, operator
-from bulkbind.job.folders import RunFacts, RunFolder
 from bulkbind.job.images import Restore, Sent, sent_rows
 from bulkbind.job.judging import Drawn, Found, Reader, Survey, is_to_be_sent
-from bulkbind.job.ledgers import read_ledger
 from bulkbind.job.planning import put_judged
 from bulkbind.job.settling import WAITS, News, Slots, settle
 from bulkbind.job.walking import gateway_of
@@ -37,6 +34,9 @@ from bulkbind.plan import (
 )
 from bulkbind.report.choose import Only
 from bulkbind.settings import JobSettings, installed_version
+from bulkbind.state.facts import freeze, operator
+from bulkbind.state.folders import RunFacts, RunFolder
+from bulkbind.state.ledgers import read_ledger
 from bulkbind.verdict import UNKNOWN_REPLACED
 
 NO_PRE_IMAGE = Fate(

@@ -26,11 +26,8 @@ from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.controlling import RunLevers, obeying
 from bulkbind.job.crew import crew_of, is_for_crew
 from bulkbind.job.events import EventLog, Observers
-from bulkbind.job.facts import operator
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.keeping import keep_little
 from bulkbind.job.leasing import Owned, owning
-from bulkbind.job.ledgers import executor_for, open_ledger, read_ledger
 from bulkbind.job.reading import Surroundings, engine_settings, read_tools
 from bulkbind.job.refusing import (
     cap,
@@ -45,6 +42,9 @@ from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
 from bulkbind.run import Engine, Halt, Leave, Observer, SlotPool
 from bulkbind.settings import JobSettings
+from bulkbind.state.facts import operator
+from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.ledgers import executor_for, open_ledger, read_ledger
 
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 

@@ -10,22 +10,12 @@ from pathlib import Path
 from bulkbind.auth import Credential
 from bulkbind.control.hours import Hours
 from bulkbind.errors import RefusedForSafety, SettingsError, UnknownRun
-from bulkbind.job.adopting import adopt_runs
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.crew import credentials_of, is_for_crew, judge_of
 from bulkbind.job.drafting import drafting
-from bulkbind.job.facts import (
-    freeze,
-    operator,
-    thaw,
-)
-from bulkbind.job.folders import RunFolder, StateFolder, UnfinishedRun
-from bulkbind.job.holds import refuse_held
 from bulkbind.job.hours import hours_for, within
 from bulkbind.job.judging import Reader
 from bulkbind.job.keeping import finish_shrinking
-from bulkbind.job.ledgers import move_ledger, read_ledger
-from bulkbind.job.locking import working_alone
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
 from bulkbind.job.reading import Surroundings
@@ -45,6 +35,16 @@ from bulkbind.ledger import SqliteLedger
 from bulkbind.manifest import refuse_missing
 from bulkbind.model import RunState
 from bulkbind.settings import JobSettings
+from bulkbind.state.adopting import adopt_runs
+from bulkbind.state.facts import (
+    freeze,
+    operator,
+    thaw,
+)
+from bulkbind.state.folders import RunFolder, StateFolder, UnfinishedRun
+from bulkbind.state.holds import refuse_held
+from bulkbind.state.ledgers import move_ledger, read_ledger
+from bulkbind.state.locking import working_alone
 
 Progress = Callable[[int], None]
 
@@ -131,7 +131,7 @@ async def _run_job(
 ) -> Outcome:
     refuse_missing(sources_of(settings))
     credentials = credentials_of(settings, around)
-    with working_alone(settings, state=state, around=around):
+    with working_alone(settings, state=state, now=around.now()):
         refuse_held(state, settings.name, url=settings.ledger)
         hours = hours_for(settings, around)
         state.sweep()
@@ -223,7 +223,7 @@ async def _run_plan(
         raise SettingsError([problem])
     _expect(facts.meta["digest"], options.expect)
     credentials = find_credentials(settings, around.environ)
-    with working_alone(settings, state=state, around=around):
+    with working_alone(settings, state=state, now=around.now()):
         refuse_held(state, settings.name, url=settings.ledger)
         hours = hours_for(settings, around)
         if not facts.totals.rows:
@@ -314,7 +314,7 @@ async def _resume_run(
 ) -> Outcome:
     is_undo = bool(run.facts().undoes)
     credentials = credentials_of(settings, around, is_undo=is_undo)
-    with working_alone(settings, state=state, around=around):
+    with working_alone(settings, state=state, now=around.now()):
         facts = run.facts()
         if not facts.undoes:
             refuse_held(state, settings.name, url=settings.ledger)

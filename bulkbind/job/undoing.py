@@ -16,12 +16,7 @@ from pathlib import Path
 
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.drafting import drafting
-from bulkbind.job.facts import thaw
-from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
-from bulkbind.job.holds import Hold, new_hold, place_hold
 from bulkbind.job.judging import Reader
-from bulkbind.job.ledgers import move_ledger
-from bulkbind.job.locking import working_alone
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.restoring import Restoration, draw_undo
 from bulkbind.job.running import Errand, carry_out
@@ -31,6 +26,11 @@ from bulkbind.model import Action
 from bulkbind.plan import OnReplace
 from bulkbind.report.choose import Only
 from bulkbind.settings import JobSettings
+from bulkbind.state.facts import thaw
+from bulkbind.state.folders import RunFacts, RunFolder, StateFolder
+from bulkbind.state.holds import Hold, new_hold, place_hold
+from bulkbind.state.ledgers import move_ledger
+from bulkbind.state.locking import working_alone
 
 _OPPOSITE = {Action.ATTACH: Action.DETACH, Action.DETACH: Action.ATTACH}
 
@@ -96,7 +96,7 @@ async def undo_run(
             folder = Path(name)
             plan = await _draw(undone, folder, "", settings, reader, options)
         return Undone(plan=plan, outcome=None)
-    with working_alone(settings, state=state, around=around):
+    with working_alone(settings, state=state, now=around.now()):
         state.sweep()
         draft = state.new_run(now=around.now())
         run_id, hold = draft.final.name, None

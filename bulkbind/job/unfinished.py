@@ -2,11 +2,11 @@
 
 from bulkbind.control.watcher import STOPPED
 from bulkbind.errors import StoppedByRule
-from bulkbind.job.facts import hash_sources, manifest_sha256, plan_settings_key
-from bulkbind.job.folders import RunFacts, StateFolder
 from bulkbind.job.reporting import write_run_reports
 from bulkbind.run import MAX_FAILED
 from bulkbind.settings import JobSettings
+from bulkbind.state.facts import hash_sources, manifest_sha256, plan_settings_key
+from bulkbind.state.folders import RunFacts, StateFolder
 
 
 def find_unfinished(settings: JobSettings, state: StateFolder) -> RunFacts | None:

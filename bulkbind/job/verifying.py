@@ -17,10 +17,6 @@ from bulkbind.job.checked import (
 )
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import find_credentials
-from bulkbind.job.facts import thaw
-from bulkbind.job.folders import RunFolder, StateFolder
-from bulkbind.job.ledgers import read_ledger
-from bulkbind.job.locking import working_on
 from bulkbind.job.planning import Plan
 from bulkbind.job.planrows import planned_rows
 from bulkbind.job.reading import Surroundings
@@ -29,6 +25,10 @@ from bulkbind.job.story import make_plan
 from bulkbind.plan import Judged
 from bulkbind.report.choose import Only, cell_reader
 from bulkbind.settings import JobSettings
+from bulkbind.state.facts import thaw
+from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.ledgers import read_ledger
+from bulkbind.state.locking import working_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ async def verify_run(
     """
     settings = change(thaw(run.facts().meta["settings"]))
     credentials = find_credentials(settings, around.environ)
-    with working_on(settings.name, state=state, around=around):
+    with working_on(settings.name, state=state, now=around.now()):
         chosen = _choose(run, only) if only else None
         errand = CheckErrand(
             run=run,

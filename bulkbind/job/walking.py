@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkbind.errors import InputError, ManifestError, PlanConflict, SettingsError
-from bulkbind.job.facts import fingerprint
-from bulkbind.job.folders import RunFolder
 from bulkbind.live import Asked, Names, asked, resolve_rows
 from bulkbind.manifest import Manifest, PinWriter, Shape, Source
 from bulkbind.model import Block, Row
 from bulkbind.plan import Planner, PlanSettings, draw
 from bulkbind.settings import JobSettings, OnInvalid
+from bulkbind.state.facts import fingerprint
+from bulkbind.state.folders import RunFolder
 
 #: Rows between two calls of a progress callback.
 PROGRESS_ROWS = 20_000

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulkbind.errors import LedgerMismatch, RefusedForSafety
-from bulkbind.job.facts import freeze, thaw
 from bulkbind.ledger import Ledger
 from bulkbind.settings import JobSettings, installed_version
+from bulkbind.state.facts import freeze, thaw
 
 _WANTED = "accounts"
 

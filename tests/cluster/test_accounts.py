@@ -17,10 +17,10 @@ from bulkbind.job.accounts import (
     list_accounts,
     run_account,
 )
-from bulkbind.job.folders import locate_state
-from bulkbind.job.ledgers import move_ledger
 from bulkbind.job.planning import draw_plan
 from bulkbind.settings import Overrides, load_job
+from bulkbind.state.folders import locate_state
+from bulkbind.state.ledgers import move_ledger
 from tests.cluster.accounts import environ_of, rows_of_accounts, write_accounts
 from tests.factories import attach_as_somebody_else, lasting, report_of
 

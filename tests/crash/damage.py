@@ -29,13 +29,13 @@ from typing import NamedTuple
 import anyio
 
 from bulkbind.errors import BulkbindError, exit_code_of
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.planfile import open_plan
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import write_run_reports
-from bulkbind.job.status import read_status
 from bulkbind.job.story import resume_run
 from bulkbind.sandbox import SandboxOptions
+from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.status import read_status
 from tests.crash.scene import MISSING, ROWS, Scene, Wrong
 from tests.factories import gateways, lasting, latest, read_csv, until, world_of
 

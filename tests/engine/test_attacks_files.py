@@ -9,9 +9,9 @@ import pytest
 
 from bulkbind.errors import StateError
 from bulkbind.host import HostFolder
-from bulkbind.job.folders import StateFolder
-from bulkbind.job.holds import new_hold, place_hold
 from bulkbind.model import Reply
+from bulkbind.state.folders import StateFolder
+from bulkbind.state.holds import new_hold, place_hold
 from tests.factories import (
     bindings,
     latest,

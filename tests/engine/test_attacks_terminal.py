@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from bulkbind.job.folders import StateFolder
+from bulkbind.state.folders import StateFolder
 from tests.echoing import Told, echoing, receipts, refusal
 from tests.factories import (
     PROJECT,

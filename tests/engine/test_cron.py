@@ -5,8 +5,8 @@ import json
 import pytest
 
 from bulkbind.cli.main import BLOCKS
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.keeping import finish_shrinking
+from bulkbind.state.folders import RunFolder, StateFolder
 from tests.factories import (
     Door,
     bindings,

@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from bulkbind.doctor import Grade, Machine, examine
-from bulkbind.job.folders import StateFolder
 from bulkbind.job.reading import Surroundings
 from bulkbind.settings import Overrides, load_job
+from bulkbind.state.folders import StateFolder
 from tests.factories import (
     PROJECT,
     RELEASE,

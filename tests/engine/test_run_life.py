@@ -13,8 +13,8 @@ import zipfile
 import pytest
 
 from bulkbind.cli.history import _say_document
-from bulkbind.job.folders import RunFolder
 from bulkbind.job.history import Difference, differences
+from bulkbind.state.folders import RunFolder
 from tests.factories import (
     binding,
     bindings,

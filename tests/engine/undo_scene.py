@@ -8,13 +8,13 @@ from functools import partial
 
 import anyio
 
-from bulkbind.job.folders import StateFolder
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.undoing import UndoOptions, undo_run
 from bulkbind.ledger import SqliteLedger
 from bulkbind.ledger.codec import checksum, encode_record
 from bulkbind.model import RecordKind
 from bulkbind.sandbox import Outage, SandboxOptions, Weather, Where
+from bulkbind.state.folders import StateFolder
 from tests.factories import hex_id, runs_in
 
 

@@ -4,10 +4,10 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-from bulkbind.job.folders import RunFolder
 from bulkbind.manifest import read_pin
 from bulkbind.model import Action
 from bulkbind.settings import AccountSettings, JobSettings
+from bulkbind.state.folders import RunFolder
 from tests.simulate.undo_case import UndoCase
 from tests.simulate.undo_judge import Phase
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from bulkbind.job.folders import RunFolder
 from bulkbind.job.reporting import judge_run
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import Action, Cause, OurCode, Verdict
 from bulkbind.plan import OnReplace
 from bulkbind.report import JudgedRow
+from bulkbind.state.folders import RunFolder
 from tests.simulate.chronicle import Chronicle, Slot
 from tests.simulate.judge import ASIDE, Truth
 from tests.simulate.undo_witness import Seen, UndoWitness

@@ -11,7 +11,6 @@ from bulkbind.door import Door
 from bulkbind.gateway import Gateway
 from bulkbind.host import HostFolder
 from bulkbind.job.connecting import Connections
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.running import Errand, engine_of
 from bulkbind.ledger import LedgerRecorder
@@ -20,6 +19,7 @@ from bulkbind.pace import Pace, Rate
 from bulkbind.run import Engine
 from bulkbind.sandbox import Request
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import RunFolder, StateFolder
 from tests.simulate.case import Ending, seeded
 from tests.simulate.life import (
     BY_ITSELF,

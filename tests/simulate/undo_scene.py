@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from bulkbind.errors import CredentialsRejected, InputError
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.judging import Reader
 from bulkbind.job.planning import Plan, draw_plan
 from bulkbind.job.reading import Surroundings
@@ -20,6 +19,7 @@ from bulkbind.run import Observer
 from bulkbind.sandbox import MemoryWorld, Request, fill
 from bulkbind.sandbox.world import Binding
 from bulkbind.settings import JobSettings
+from bulkbind.state.folders import RunFolder, StateFolder
 from tests.simulate.case import CALM, Ending
 from tests.simulate.chronicle import Chronicle
 from tests.simulate.judge import Truth

@@ -10,15 +10,6 @@ from typing import Any
 
 import pytest
 
-from bulkbind.job.facts import (
-    fingerprint,
-    freeze,
-    hash_sources,
-    manifest_sha256,
-    operator,
-    plan_settings_key,
-    thaw,
-)
 from bulkbind.model import Action, Deadline, SourceFile, Window
 from bulkbind.plan import OnConflict, OnReplace
 from bulkbind.settings import (
@@ -30,6 +21,15 @@ from bulkbind.settings import (
     SandboxSettings,
 )
 from bulkbind.settings.tool import installed_version
+from bulkbind.state.facts import (
+    fingerprint,
+    freeze,
+    hash_sources,
+    manifest_sha256,
+    operator,
+    plan_settings_key,
+    thaw,
+)
 
 PLAIN = JobSettings(name="cors", source=None, manifest=(None,), base=Path("/jobs"))
 FULL = JobSettings(

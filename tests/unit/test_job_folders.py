@@ -9,10 +9,10 @@ from contextlib import closing
 import pytest
 
 from bulkbind.errors import StateError, UnknownRun
-from bulkbind.job.folders import RunFolder, StateFolder, locate_state
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import PlanTotals, RunState, SourceFile
 from bulkbind.report.files import sync_folder
+from bulkbind.state.folders import RunFolder, StateFolder, locate_state
 
 T0 = 1_767_323_045.0  # 2026-01-02T03:04:05Z
 

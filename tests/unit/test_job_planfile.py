@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bulkbind.errors import ManifestError, SettingsError, StateError
-from bulkbind.job.folders import RunFolder
 from bulkbind.job.planfile import is_plan_file, open_plan, save_plan
 from bulkbind.ledger import SqliteLedger
+from bulkbind.state.folders import RunFolder
 from tests.unit.test_report_write import files_of_at_most
 
 

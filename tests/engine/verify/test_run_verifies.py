@@ -6,12 +6,12 @@ import anyio
 
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import find_credentials
-from bulkbind.job.facts import thaw
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings
 from bulkbind.run import Halt
 from bulkbind.sandbox import SandboxOptions, parse_weather
 from bulkbind.settings import Overrides, revise
+from bulkbind.state.facts import thaw
+from bulkbind.state.folders import RunFolder, StateFolder
 from tests.engine.verify.conftest import MANY
 from tests.factories import (
     latest,

@@ -11,13 +11,13 @@ import pytest
 
 from bulkbind.host import JobLock
 from bulkbind.job.checking import LOOKS, SETTLE_S
-from bulkbind.job.folders import RunFolder, StateFolder
 from bulkbind.job.reading import Surroundings
 from bulkbind.job.verifying import verify_run
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import RecordKind
 from bulkbind.sandbox import SandboxOptions, parse_weather
 from bulkbind.settings import Overrides, revise
+from bulkbind.state.folders import RunFolder, StateFolder
 from tests.drift import drift, rival
 from tests.engine.undo_scene import refusing
 from tests.engine.verify.conftest import MANY

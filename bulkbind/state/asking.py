@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from bulkbind.control.folder import iso
 from bulkbind.control.orders import PAUSE, SET, STOP, UNPAUSE, Order
 from bulkbind.host import holder_of
-from bulkbind.job.facts import operator
-from bulkbind.job.folders import RunFolder, StateFolder
-from bulkbind.job.reaching import ask, hear, is_at_work, is_paused, refuse_idle
+from bulkbind.state.facts import operator
+from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.reaching import ask, hear, is_at_work, is_paused, refuse_idle
 
 #: Seconds that a run has to obey before a command says that it has not yet.
 PATIENCE_S = 3.0

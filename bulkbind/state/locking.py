@@ -6,22 +6,26 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from bulkbind.host import JobLock
-from bulkbind.job.facts import operator
-from bulkbind.job.folders import StateFolder
-from bulkbind.job.ledgers import holding_job
-from bulkbind.job.reading import Surroundings
 from bulkbind.settings import JobSettings
+from bulkbind.state.facts import operator
+from bulkbind.state.folders import StateFolder
+from bulkbind.state.ledgers import holding_job
 
 
 @contextmanager
-def working_on(job: str, *, state: StateFolder, around: Surroundings) -> Iterator[None]:
+def working_on(job: str, *, state: StateFolder, now: float) -> Iterator[None]:
     """Hold the job lock while the block runs.
+
+    Args:
+        job: Its name.
+        state: Where the lock is.
+        now: Seconds since the epoch.
 
     Raises:
         JobBusy: Another process holds it.
     """
     state.prepare()
-    since = datetime.fromtimestamp(around.now(), UTC).isoformat(timespec="seconds")
+    since = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
     holder = f"pid {os.getpid()} ({operator()}, since {since})"
     with JobLock(state.lock_path(job), job=job, holder=holder):
         yield
@@ -29,16 +33,21 @@ def working_on(job: str, *, state: StateFolder, around: Surroundings) -> Iterato
 
 @contextmanager
 def working_alone(
-    settings: JobSettings, *, state: StateFolder, around: Surroundings
+    settings: JobSettings, *, state: StateFolder, now: float
 ) -> Iterator[None]:
     """Hold a job while the block runs: here, and for whoever shares its database.
+
+    Args:
+        settings: The job.
+        state: Where the lock is.
+        now: Seconds since the epoch.
 
     Raises:
         JobBusy: Another process holds it.
         StateError: The database does not answer, or is not for us.
     """
     with (
-        working_on(settings.name, state=state, around=around),
+        working_on(settings.name, state=state, now=now),
         holding_job(settings.name, url=settings.ledger),
     ):
         yield

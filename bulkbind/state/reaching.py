@@ -14,9 +14,9 @@ from bulkbind.control.now import Now, join, read_now
 from bulkbind.control.orders import PAUSE, UNPAUSE, Order
 from bulkbind.errors import SettingsError
 from bulkbind.host import holder_of
-from bulkbind.job.folders import RunFacts, RunFolder, StateFolder
-from bulkbind.job.ledgers import board_of, find_database
 from bulkbind.model import RunState
+from bulkbind.state.folders import RunFacts, RunFolder, StateFolder
+from bulkbind.state.ledgers import board_of, find_database
 
 #: What a process said longer ago is not held to be so any more; seconds.
 _STALE_S = 10.0

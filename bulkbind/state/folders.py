@@ -15,8 +15,10 @@ from pathlib import Path
 from bulkbind.control.folder import ControlFolder
 from bulkbind.errors import StateError, UnknownRun
 from bulkbind.host import is_alive, private_folder
-from bulkbind.job.inmaking import UNFINISHED, maker_of, planner
-from bulkbind.job.ledgers import (
+from bulkbind.model import Invocation, PlanTotals, RunState, SourceFile
+from bulkbind.report.files import sync_folder
+from bulkbind.state.inmaking import UNFINISHED, maker_of, planner
+from bulkbind.state.ledgers import (
     LEDGER_NAME,
     PIN_NAME,
     fetch_pin,
@@ -24,8 +26,6 @@ from bulkbind.job.ledgers import (
     open_ledger,
     read_ledger,
 )
-from bulkbind.model import Invocation, PlanTotals, RunState, SourceFile
-from bulkbind.report.files import sync_folder
 
 #: A folder of this name beside the job is STATE unless another is named.
 STATE_NAME = ".bulkbind"

@@ -1,8 +1,8 @@
 """Runs that other hosts planned: their folders here, the rest in the database."""
 
 from bulkbind.errors import StateError, UnknownRun
-from bulkbind.job.folders import RunFolder, StateFolder, is_run_id
-from bulkbind.job.ledgers import board_of, has_ledger, mark_run
+from bulkbind.state.folders import RunFolder, StateFolder, is_run_id
+from bulkbind.state.ledgers import board_of, has_ledger, mark_run
 
 
 def adopt_run(state: StateFolder, run_id: str, *, url: str) -> RunFolder:

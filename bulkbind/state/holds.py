@@ -15,10 +15,10 @@ from pathlib import Path
 from bulkbind.control.folder import iso
 from bulkbind.errors import JobHeld, StateError
 from bulkbind.host import private_folder
-from bulkbind.job.facts import operator
-from bulkbind.job.folders import StateFolder, locate_state
-from bulkbind.job.ledgers import board_of
 from bulkbind.report.files import sync_folder
+from bulkbind.state.facts import operator
+from bulkbind.state.folders import StateFolder, locate_state
+from bulkbind.state.ledgers import board_of
 from bulkbind.wire import scrub
 
 FORMAT_VERSION = "1.0"

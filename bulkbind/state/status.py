@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from bulkbind.control.now import Now
-from bulkbind.job.folders import RunFacts, RunFolder
-from bulkbind.job.ledgers import read_ledger
-from bulkbind.job.reaching import hear, is_at_work
 from bulkbind.model import Lane, LaneTally, RunState, Scope, Verdict
+from bulkbind.state.folders import RunFacts, RunFolder
+from bulkbind.state.ledgers import read_ledger
+from bulkbind.state.reaching import hear, is_at_work
 
 #: Verdicts that a ledger counts while a run is at work.
 SETTLING = (
