@@ -15,9 +15,9 @@ from bulkbind.cli.saying import say
 from bulkbind.cli.words import count
 from bulkbind.doctor import Check, Grade, examine, this_machine
 from bulkbind.errors import SettingsError
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.looping import run_async
 from bulkbind.job.planfile import is_plan_file
-from bulkbind.job.reading import Surroundings
 from bulkbind.settings import JobSettings, Overrides, installed_version, load_job
 from bulkbind.state.folders import RunFolder, StateFolder
 

@@ -13,7 +13,7 @@ from bulkbind.cli.counting import Counting
 from bulkbind.cli.saying import say
 from bulkbind.cli.view import LaneState, choose, draw
 from bulkbind.cli.words import count, duration
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.model import LaneTally, Scope, Stop
 from bulkbind.wire import visible
 

@@ -15,7 +15,7 @@ from bulkbind.errors import SettingsError
 from bulkbind.job.archiving import SUFFIX, archive_run, refuse_archived
 from bulkbind.job.cleaning import Candidate, old_runs
 from bulkbind.job.cleaning import clean as clean_run
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.state.folders import StateFolder
 from bulkbind.state.locking import working_on
 

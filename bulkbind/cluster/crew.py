@@ -14,10 +14,10 @@ from bulkbind.control.now import Doing
 from bulkbind.errors import RefusedForSafety
 from bulkbind.job.accounts import SharedRun, approve, end, list_accounts
 from bulkbind.job.controlling import RunLevers, obeying
+from bulkbind.job.errand import Errand, Surroundings
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.passing import pass_on
-from bulkbind.job.reading import Surroundings
-from bulkbind.job.running import Errand, obeying_signals
+from bulkbind.job.running import obeying_signals
 from bulkbind.run import ON_REPLACE, Halt, SlotPool
 from bulkbind.state.ledgers import database_of, executor_for, read_ledger, share_ledger
 

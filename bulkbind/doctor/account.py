@@ -13,8 +13,8 @@ from bulkbind.errors import (
     StateError,
 )
 from bulkbind.job.connecting import connect, credential_finder, find_credentials
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.projects import settle_projects
-from bulkbind.job.reading import Surroundings
 from bulkbind.model import DEFAULT_ACCOUNT
 from bulkbind.settings import SANDBOX, AccountSettings, JobSettings
 from bulkbind.state.folders import StateFolder

@@ -17,7 +17,7 @@ from bulkbind.doctor.clock import check_clock
 from bulkbind.doctor.refusals import mend_credential
 from bulkbind.doctor.rights import is_gone, of_unread, said, tally
 from bulkbind.job.connecting import Connections
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.live import ListUnread
 from bulkbind.live.lists import APIS, ATTACHED, ENVS, GATEWAYS, PLUGINS, Need
 from bulkbind.model import NAMED, Lane, OurCode, Reply

@@ -12,7 +12,7 @@ from bulkbind.doctor.run import check_run
 from bulkbind.errors import ManifestError
 from bulkbind.host import default_host_folder
 from bulkbind.job.connecting import home_of
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.walking import manifest_of
 from bulkbind.model import NAMED
 from bulkbind.settings import JobSettings

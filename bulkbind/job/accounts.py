@@ -33,13 +33,13 @@ from bulkbind.errors import (
     SettingsError,
 )
 from bulkbind.job.connecting import connect, find_credentials
+from bulkbind.job.errand import Errand, Surroundings
 from bulkbind.job.leasing import Owned, owning
 from bulkbind.job.looping import run_async
 from bulkbind.job.passing import Worker
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.refusing import cap, displaced_so_far
 from bulkbind.job.reporting import Reported, write_run_reports
-from bulkbind.job.running import Errand, end_of, engine_of
+from bulkbind.job.running import end_of, engine_of
 from bulkbind.job.wanted import (
     Wanted,
     keep_wanted,

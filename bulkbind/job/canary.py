@@ -19,7 +19,7 @@ from typing import IO
 import anyio
 from anyio.abc import Process
 
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.ledger import CANARY
 from bulkbind.model import Action, Batch
 from bulkbind.run import Canaries, CanaryStep

@@ -12,7 +12,8 @@ import anyio
 from bulkbind.auth import Credential
 from bulkbind.job.checked import MAX_DRIFTED, Checked, Drifted, TargetCheck
 from bulkbind.job.connecting import connect
-from bulkbind.job.reading import Surroundings, read_tools
+from bulkbind.job.errand import Surroundings
+from bulkbind.job.reading import read_tools
 from bulkbind.ledger import Ledger
 from bulkbind.live import (
     Holders,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from bulkbind.host import is_locked
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.keeping import shrink
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import write_run_reports
 from bulkbind.state.folders import Kept, RunFacts, StateFolder
 from bulkbind.state.locking import working_on

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from bulkbind.auth import Credential
 from bulkbind.errors import SettingsError
 from bulkbind.job.connecting import find_credentials
+from bulkbind.job.errand import Crew, Surroundings
 from bulkbind.job.judging import Reader
-from bulkbind.job.reading import Crew, Surroundings
 from bulkbind.settings import JobSettings
 from bulkbind.state.folders import StateFolder
 

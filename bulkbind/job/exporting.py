@@ -14,8 +14,9 @@ import anyio
 
 from bulkbind.errors import CredentialsRejected, SettingsError
 from bulkbind.job.connecting import connect, find_credentials
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.projects import settle_projects
-from bulkbind.job.reading import Surroundings, read_tools
+from bulkbind.job.reading import read_tools
 from bulkbind.job.sheet import Sheet, format_of, sheet_at
 from bulkbind.job.walking import manifest_of
 from bulkbind.live import Lists, ListUnread, Misses

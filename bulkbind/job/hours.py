@@ -7,7 +7,7 @@ import anyio
 
 from bulkbind.control.hours import Hours, hours_of
 from bulkbind.errors import OutsideWindow
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.settings import JobSettings
 
 

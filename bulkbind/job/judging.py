@@ -18,8 +18,9 @@ import anyio
 from bulkbind.auth import Credential
 from bulkbind.errors import CredentialsRejected
 from bulkbind.job.connecting import Connections, connect
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.projects import settle_projects
-from bulkbind.job.reading import Surroundings, read_tools
+from bulkbind.job.reading import read_tools
 from bulkbind.job.walking import gateway_of
 from bulkbind.live import (
     Asked,

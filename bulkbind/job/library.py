@@ -7,10 +7,10 @@ from pathlib import Path
 
 from bulkbind import settings
 from bulkbind.job import story
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.keeping import refuse_little
 from bulkbind.job.looping import run_async
 from bulkbind.job.planning import Plan
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import judge_run
 from bulkbind.job.signalling import Outcome
 from bulkbind.job.story import RunOptions

@@ -1,44 +1,14 @@
 """What reading the gateways of a job takes, while it is planned and while it runs."""
 
-import os
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from random import Random
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable
 
 import anyio
 
 from bulkbind.job.connecting import Connections
+from bulkbind.job.errand import Surroundings
 from bulkbind.retry import RetryPolicy
 from bulkbind.run import Halt, MaxFailed, Observer, ReadTools, RunSettings
 from bulkbind.settings import JobSettings
-
-if TYPE_CHECKING:
-    from bulkbind.job.running import Errand
-
-
-class Crew(Protocol):
-    """Many machines that work a run's accounts."""
-
-    async def work(self, errand: "Errand", *, around: "Surroundings") -> None:
-        """Send what a run still has to send; its report is written by the caller."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a run takes from the process it lives in."""
-
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    now: Callable[[], float] = time.time
-    """Seconds since the epoch."""
-    random: Random = field(default_factory=Random)
-    observers: Sequence[Observer] = ()
-    crew: "Crew | None" = None
-    """Works the accounts of jobs that name a scheduler."""
-    signals: bool = False
-    """Obey SIGINT and SIGTERM: the first drains, the second stops now."""
 
 
 def engine_settings(

@@ -5,13 +5,11 @@ import math
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
-from bulkbind.auth import Credential
-from bulkbind.control.hours import Hours
 from bulkbind.control.now import Doing
 from bulkbind.errors import (
     JobBusy,
@@ -25,10 +23,11 @@ from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import Connections, connect, sound_rows
 from bulkbind.job.controlling import RunLevers, obeying
 from bulkbind.job.crew import crew_of, is_for_crew
+from bulkbind.job.errand import Errand, Surroundings
 from bulkbind.job.events import EventLog, Observers
 from bulkbind.job.keeping import keep_little
 from bulkbind.job.leasing import Owned, owning
-from bulkbind.job.reading import Surroundings, engine_settings, read_tools
+from bulkbind.job.reading import engine_settings, read_tools
 from bulkbind.job.refusing import (
     cap,
     displaced_so_far,
@@ -41,36 +40,11 @@ from bulkbind.live import Lists, Pictures
 from bulkbind.model import Lane, RunState
 from bulkbind.plan import OnReplace
 from bulkbind.run import Engine, Halt, Leave, Observer, SlotPool
-from bulkbind.settings import JobSettings
 from bulkbind.state.facts import operator
-from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.folders import RunFolder
 from bulkbind.state.ledgers import executor_for, open_ledger, read_ledger
 
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """What one invocation is asked to do."""
-
-    run: RunFolder
-    """The caller holds the job lock."""
-    settings: JobSettings
-    """The job, as this invocation wants it."""
-    command: str
-    """``run`` or ``resume``."""
-    credentials: Mapping[str, Credential | None]
-    """By account; None: the sandbox."""
-    state: StateFolder
-    """Where the sandbox's world is."""
-    take_failed: bool = False
-    """Send rows again that were refused."""
-    looks_first: bool = False
-    """The plan was saved: look at everything before anything is sent."""
-    looks_anew: bool = False
-    """Read each target again right before its first batch."""
-    hours: Hours = field(default_factory=Hours)
-    """When this invocation must stop sending."""
 
 
 async def carry_out(errand: Errand, *, around: Surroundings) -> Reported:

@@ -14,12 +14,12 @@ from bulkbind.errors import (
     exit_code_of,
 )
 from bulkbind.host import private_folder
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.reporting import Reported
 from bulkbind.notify import Addresses, News, On, Signals, child_environment, is_due
 from bulkbind.report.files import write_file
 from bulkbind.settings import JobSettings
-from bulkbind.settings.cluster import LOOPBACK
+from bulkbind.settings.addresses import LOOPBACK
 from bulkbind.state.folders import RunFolder, StateFolder
 
 

@@ -13,15 +13,15 @@ from bulkbind.errors import RefusedForSafety, SettingsError, UnknownRun
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.crew import credentials_of, is_for_crew, judge_of
 from bulkbind.job.drafting import drafting
+from bulkbind.job.errand import Errand, Surroundings
 from bulkbind.job.hours import hours_for, within
 from bulkbind.job.judging import Reader
 from bulkbind.job.keeping import finish_shrinking
 from bulkbind.job.planfile import open_plan, save_plan
 from bulkbind.job.planning import Plan, draw_plan
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.refusing import refuse_replacements
 from bulkbind.job.reporting import write_run_reports
-from bulkbind.job.running import Errand, carry_out
+from bulkbind.job.running import carry_out
 from bulkbind.job.signalling import Outcome, telling
 from bulkbind.job.unfinished import (
     abandon,

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from bulkbind.job.connecting import find_credentials
 from bulkbind.job.drafting import drafting
+from bulkbind.job.errand import Errand, Surroundings
 from bulkbind.job.judging import Reader
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.restoring import Restoration, draw_undo
-from bulkbind.job.running import Errand, carry_out
+from bulkbind.job.running import carry_out
 from bulkbind.job.signalling import Outcome
 from bulkbind.job.unfinished import abandon
 from bulkbind.model import Action

@@ -17,9 +17,9 @@ from bulkbind.job.checked import (
 )
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import find_credentials
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.planning import Plan
 from bulkbind.job.planrows import planned_rows
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import judge_run, layout_of, write_run_reports
 from bulkbind.job.story import make_plan
 from bulkbind.plan import Judged

@@ -2,35 +2,11 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from bulkbind.settings.values import ClusterSettings
 
 if TYPE_CHECKING:
     from bulkbind.settings.jobfile import JobFile
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def check_scheduler(value: str) -> str:
-    """Take what is encrypted, or does not leave this machine."""
-    if value in {"", "local"}:
-        return value
-    try:
-        parts = urlsplit(value)
-        sound = bool(parts.hostname and parts.port) and not parts.path
-    except ValueError:
-        sound = False
-    is_safe = sound and (
-        parts.scheme == "tls" or (parts.scheme == "tcp" and parts.hostname in LOOPBACK)
-    )
-    if not is_safe:
-        message = (
-            'write tls://HOST:PORT; tcp:// is for loopback only, and "local" starts'
-            " workers on this machine"
-        )
-        raise ValueError(message)
-    return value
 
 
 def cluster_of(job: "JobFile", *, base: Path) -> ClusterSettings:

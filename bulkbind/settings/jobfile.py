@@ -17,7 +17,7 @@ from pydantic import (
 
 from bulkbind.errors import SettingsError
 from bulkbind.model import ID_COLUMNS, MAX_API_IDS, Deadline, Window, parse_window
-from bulkbind.settings.cluster import LOOPBACK, check_scheduler
+from bulkbind.settings.addresses import LOOPBACK, check_scheduler
 from bulkbind.settings.tool import installed_version
 from bulkbind.settings.units import (
     parse_canary,

@@ -26,9 +26,7 @@ from bulkbind.state.ledgers import (
     open_ledger,
     read_ledger,
 )
-
-#: A folder of this name beside the job is STATE unless another is named.
-STATE_NAME = ".bulkbind"
+from bulkbind.state.place import find_place
 
 #: Stands for the ledger of a run that is not kept whole.
 _STUB_NAME = "run.json"
@@ -74,7 +72,7 @@ class RunFolder:
         """What names this run on a command line given from here: its id, or a path."""
         if self.archive is not None:
             return os.path.relpath(self.archive)
-        here = locate_state(given=None, environ=os.environ, base=None).path
+        here = find_place(given=None, environ=os.environ, base=None)
         if here.resolve() == self.state_path.resolve():
             return self.id
         return os.path.relpath(self.path)
@@ -374,24 +372,8 @@ class UnfinishedRun:
 def locate_state(
     *, given: Path | None, environ: Mapping[str, str], base: Path | None
 ) -> StateFolder:
-    """Find STATE: named, else by environment, else beside the job, else upwards.
-
-    Args:
-        given: ``--state-dir``.
-        environ: Environment variables.
-        base: The job's folder; None: no job was named, look upwards from here.
-    """
-    if given is not None:
-        return StateFolder(given.resolve())
-    if environ.get("BULKBIND_STATE_DIR"):
-        return StateFolder(Path(environ["BULKBIND_STATE_DIR"]).resolve())
-    if base is not None:
-        return StateFolder(base / STATE_NAME)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / STATE_NAME).is_dir():
-            return StateFolder(folder / STATE_NAME)
-    return StateFolder(here / STATE_NAME)
+    """Return STATE where ``find_place`` finds it."""
+    return StateFolder(find_place(given=given, environ=environ, base=base))
 
 
 def _write_once(path: Path, text: str) -> None:

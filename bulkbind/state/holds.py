@@ -17,8 +17,9 @@ from bulkbind.errors import JobHeld, StateError
 from bulkbind.host import private_folder
 from bulkbind.report.files import sync_folder
 from bulkbind.state.facts import operator
-from bulkbind.state.folders import StateFolder, locate_state
+from bulkbind.state.folders import StateFolder
 from bulkbind.state.ledgers import board_of
+from bulkbind.state.place import find_place
 from bulkbind.wire import scrub
 
 FORMAT_VERSION = "1.0"
@@ -201,7 +202,7 @@ def _place_file(state: StateFolder, job: str, text: str) -> None:
 
 def release_command(state: StateFolder, job: str) -> str:
     """Return the command that releases a job's hold, as it must be given from here."""
-    here = locate_state(given=None, environ=os.environ, base=None).path
+    here = find_place(given=None, environ=os.environ, base=None)
     where = ""
     if here.resolve() != state.path.resolve():
         where = f" --state-dir {shlex.quote(os.path.relpath(state.path))}"

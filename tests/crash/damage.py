@@ -29,8 +29,8 @@ from typing import NamedTuple
 import anyio
 
 from bulkbind.errors import BulkbindError, exit_code_of
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.planfile import open_plan
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.reporting import write_run_reports
 from bulkbind.job.story import resume_run
 from bulkbind.sandbox import SandboxOptions

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from bulkbind.doctor import Grade, Machine, examine
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.settings import Overrides, load_job
 from bulkbind.state.folders import StateFolder
 from tests.factories import (

@@ -8,7 +8,7 @@ from functools import partial
 
 import anyio
 
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.undoing import UndoOptions, undo_run
 from bulkbind.ledger import SqliteLedger
 from bulkbind.ledger.codec import checksum, encode_record

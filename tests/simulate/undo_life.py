@@ -11,8 +11,8 @@ from bulkbind.door import Door
 from bulkbind.gateway import Gateway
 from bulkbind.host import HostFolder
 from bulkbind.job.connecting import Connections
-from bulkbind.job.reading import Surroundings
-from bulkbind.job.running import Errand, engine_of
+from bulkbind.job.errand import Errand, Surroundings
+from bulkbind.job.running import engine_of
 from bulkbind.ledger import LedgerRecorder
 from bulkbind.model import Reply, Row, Secret
 from bulkbind.pace import Pace, Rate

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from bulkbind.errors import CredentialsRejected, InputError
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.judging import Reader
 from bulkbind.job.planning import Plan, draw_plan
-from bulkbind.job.reading import Surroundings
 from bulkbind.job.restoring import Restoration, draw_undo
 from bulkbind.ledger import SqliteLedger
 from bulkbind.pace import MemoryLog, Pace

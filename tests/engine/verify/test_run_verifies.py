@@ -6,7 +6,7 @@ import anyio
 
 from bulkbind.job.checking import CheckErrand, read_back
 from bulkbind.job.connecting import find_credentials
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.run import Halt
 from bulkbind.sandbox import SandboxOptions, parse_weather
 from bulkbind.settings import Overrides, revise

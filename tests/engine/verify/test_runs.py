@@ -11,7 +11,7 @@ import pytest
 
 from bulkbind.host import JobLock
 from bulkbind.job.checking import LOOKS, SETTLE_S
-from bulkbind.job.reading import Surroundings
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.verifying import verify_run
 from bulkbind.ledger import SqliteLedger
 from bulkbind.model import RecordKind
