@@ -1,5 +1,6 @@
 """Account by account: a run whose ledger is in a database, worked by any engine.
 
+    run = share_run(job, state)      # in ``job.sharing``
     accounts = list_accounts(run)
     judge_account(run, account)      # each; on any machine, in any order, again at will
     approve(run)                     # exit code 4, and nothing was sent, if it refuses

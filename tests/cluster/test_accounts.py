@@ -2,27 +2,29 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
-import anyio
 import pytest
 
-from bulkbind.errors import CredentialsMissing, JobBusy, RefusedForSafety
+from bulkbind.errors import (
+    CredentialsMissing,
+    JobBusy,
+    JobHeld,
+    RefusedForSafety,
+    SettingsError,
+)
 from bulkbind.job.accounts import (
     Came,
-    SharedRun,
     approve,
     finish,
     judge_account,
     list_accounts,
     run_account,
 )
-from bulkbind.job.planning import draw_plan
+from bulkbind.job.sharing import share_run
 from bulkbind.settings import Overrides, load_job
-from bulkbind.state.folders import locate_state
-from bulkbind.state.ledgers import move_ledger
+from bulkbind.state.folders import StateFolder, locate_state
 from tests.cluster.accounts import environ_of, rows_of_accounts, write_accounts
-from tests.factories import attach_as_somebody_else, lasting, report_of
+from tests.factories import attach_as_somebody_else, lasting, report_of, runs_in
 
 ACCOUNTS = 3
 
@@ -35,29 +37,36 @@ def rows(monkeypatch):
 
 
 @pytest.fixture
-def plan(folder, state, database):
-    """Plan a job offline, and put it into the database as a host would."""
+def plan(state, database):
+    """Plan a job and put it into the database."""
 
     def make(path, **values):
         values = {"cluster.ledger": database, "plan.batch_size": "5", **values}
-        overrides = Overrides(values=values)
-        settings = load_job(path, overrides, environ=os.environ)
+        settings = load_job(path, Overrides(values=values), environ=os.environ)
         states = locate_state(given=state, environ={}, base=None)
-        draft = states.new_run(now=1_700_000_000)
-        anyio.run(
-            partial(
-                draw_plan,
-                settings,
-                draft.draft,
-                run_id=draft.final.name,
-                now=1_700_000_000,
-            )
-        )
-        move_ledger(draft.draft, run_id=draft.final.name, url=database)
-        run = draft.keep()
-        return SharedRun(database, run.id), states
+        return share_run(settings, states), states
 
     return make
+
+
+def test_a_job_without_a_database_is_not_shared(folder, state, serve, rows):
+    with serve() as served:
+        path = write_accounts(folder, served.url, rows)
+    settings = load_job(path, Overrides(), environ={})
+
+    with pytest.raises(SettingsError, match=r"cluster\.ledger"):
+        share_run(settings, StateFolder(state))
+    assert not state.exists()
+
+
+def test_a_job_on_hold_is_not_planned(folder, bulkbind, state, serve, rows, plan):
+    with serve() as served:
+        path = write_accounts(folder, served.url, rows)
+    assert bulkbind("pause", path).code == 0
+
+    with pytest.raises(JobHeld):
+        plan(path)
+    assert runs_in(state) == []
 
 
 def work(run, states):
