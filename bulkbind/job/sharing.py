@@ -4,9 +4,9 @@ from functools import partial
 
 from bulkbind.errors import SettingsError
 from bulkbind.job.accounts import SharedRun
+from bulkbind.job.errand import Surroundings
 from bulkbind.job.looping import run_async
 from bulkbind.job.planning import draw_plan
-from bulkbind.job.reading import Surroundings
 from bulkbind.settings import JobSettings
 from bulkbind.state.folders import StateFolder
 from bulkbind.state.holds import refuse_held
