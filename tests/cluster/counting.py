@@ -1,0 +1,63 @@
+"""What faults did to a run on many machines: who owned what, what was sent again."""
+
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import psycopg
+
+from bulkbind.sandbox import Entry
+from tests.cluster.accounts import name_of
+from tests.factories import hex_id
+
+_OWNERS = "SELECT account, owner FROM bulkbind.lease WHERE expires > 0"
+
+
+def gateway_of(account: str) -> str:
+    """Return the gateway that ``rows_of_accounts`` gives an account."""
+    return hex_id("gateway", int(account.removeprefix("team")))
+
+
+def owners(database: str) -> dict[str, int]:
+    """Return the process that owns each account; one that ended may be among them."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        rows = connection.execute(_OWNERS).fetchall()
+    return {_account(place): int(owner.split()[2]) for place, owner in rows}
+
+
+def _account(place: str) -> str:
+    """Return the job's name of ENDPOINT/PROJECT, as ``write_accounts`` gives projects."""
+    return name_of(int(place.rpartition("/")[2], 16) - 1)
+
+
+def owned_by(worker: subprocess.Popen[bytes], database: str) -> set[str]:
+    """Return the accounts that a worker owns; it should stand still."""
+    found = owners(database).items()
+    return {account for account, pid in found if pid == worker.pid}
+
+
+def repeats(journal: Iterable[Entry]) -> Counter[str]:
+    """Count the attaches that sent a batch once more, by gateway."""
+    seen, again = set[tuple[str, ...]](), Counter[str]()
+    for entry in journal:
+        again[entry.path["instance_id"]] += entry.ids in seen
+        seen.add(entry.ids)
+    return +again
+
+
+def pauses_s(
+    journal: Sequence[Entry], accounts: Iterable[str], at: float
+) -> list[float]:
+    """Return how long nothing came for accounts that were interrupted.
+
+    Args:
+        journal: All attaches.
+        accounts: Which were interrupted; those that had nothing left to send count not.
+        at: When; seconds since the epoch.
+    """
+    first: dict[str, float] = {}
+    for entry in journal:
+        if entry.at > at:
+            first.setdefault(entry.path["instance_id"], entry.at)
+    gateways = map(gateway_of, accounts)
+    return [first[one] - at for one in gateways if one in first]
