@@ -144,7 +144,6 @@ class Pool:
 
         async def see_to(account: str) -> None:
             told.append(await self._see_to(name, run, account, stops))
-            self._waits(account, "")
 
         try:
             async with anyio.create_task_group() as group:
@@ -169,7 +168,8 @@ class Pool:
             wish = self._wish(account)
             able = self._able(wish)
             if not able - unfit:
-                self._waits(account, _missing(wish) if not able else "")
+                if not able:
+                    self._waits(account, _missing(wish))
                 unfit.clear()
                 await anyio.sleep(_AGAIN_S)
                 continue
@@ -209,6 +209,7 @@ class Pool:
             among: The workers that may do it; None: whoever is there, now or later.
         """
         client = await self.connect()
+        self._waits(account, "")
         self._tries[name, account] += 1
         number = self._tries[name, account]
         self.resubmitted += number > 1

@@ -20,6 +20,7 @@ class Waits(Doing):
         self._all = tuple(lanes)
         self._tell = tell
         self._why: dict[str, str] = {}
+        self._told: dict[str, str] = {}
 
     def wait(self, account: str, why: str) -> None:
         """Keep what an account waits for.
@@ -28,13 +29,12 @@ class Waits(Doing):
             account: The account.
             why: For people; empty: it waits no longer.
         """
-        if why == self._why.get(account, ""):
-            return
+        self._why.pop(account, None)
         if why:
             self._why[account] = why
+        if why and why != self._told.get(account):
+            self._told[account] = why
             self._tell(account, why)
-        else:
-            del self._why[account]
 
     def lanes(
         self, paces: Mapping[str, PaceNow], *, paused: bool, slots: int

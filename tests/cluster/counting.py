@@ -10,7 +10,7 @@ from bulkbind.sandbox import Entry
 from tests.cluster.accounts import name_of
 from tests.factories import hex_id
 
-_OWNERS = "SELECT account, owner FROM bulkbind.lease WHERE expires > 0"
+_LEASES = "SELECT account, owner, expires > 0 FROM bulkbind.lease"
 
 
 def gateway_of(account: str) -> str:
@@ -20,9 +20,18 @@ def gateway_of(account: str) -> str:
 
 def owners(database: str) -> dict[str, int]:
     """Return the process that owns each account; one that ended may be among them."""
+    return {account: pid for account, pid, holds in _leases(database) if holds}
+
+
+def workers_of(database: str) -> dict[str, int]:
+    """Return the process that owned each account last."""
+    return {account: pid for account, pid, _ in _leases(database)}
+
+
+def _leases(database: str) -> list[tuple[str, int, bool]]:
     with psycopg.connect(database, autocommit=True) as connection:
-        rows = connection.execute(_OWNERS).fetchall()
-    return {_account(place): int(owner.split()[2]) for place, owner in rows}
+        rows = connection.execute(_LEASES).fetchall()
+    return [(_account(at), int(owner.split()[2]), holds) for at, owner, holds in rows]
 
 
 def _account(place: str) -> str:

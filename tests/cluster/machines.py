@@ -109,6 +109,10 @@ class Machines:
         self.scheduler.kill()
         self.scheduler.wait()
 
+    def wait_for_workers(self) -> None:
+        """Return when every worker has joined."""
+        until(lambda: self.said.count("Registered to:") >= len(self.workers))
+
     def freeze(self, worker: subprocess.Popen[bytes]) -> None:
         """Stop a process until SIGCONT; return when it stands still."""
         worker.send_signal(signal.SIGSTOP)
@@ -150,6 +154,7 @@ def machines(
         made.start_scheduler()
         for _ in range(workers):
             made.add_worker()
+        made.wait_for_workers()
         yield made
     finally:
         made.close()
