@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,16 @@ from bulkbind.sandbox import SandboxOptions
 from tests.cluster.accounts import environ_of, rows_of_accounts, write_accounts
 from tests.cluster.counting import owned_by, owners, pauses_s, repeats
 from tests.cluster.machines import Machines, machines
+from tests.cluster.network import (
+    CONTROL,
+    EVERYWHERE,
+    GATEWAYS,
+    Host,
+    centre,
+    network,
+    why_not,
+    work_from,
+)
 from tests.export_figures import say
 from tests.factories import (
     Binding,
@@ -38,6 +48,9 @@ from tests.postgres import PostgresServer, running_postgres
 
 ACCOUNTS, BATCHES, BATCH = 8, 150, 2
 SLOW = SandboxOptions(latency_s=0.05)
+
+#: What was on its way has come by then, and is not taken for a takeover; seconds.
+_ON_ITS_WAY_S = 0.5
 
 #: No run of this size takes so long.
 PATIENCE_S = 300.0
@@ -57,10 +70,16 @@ class Show:
     database: str
     process: Process
     command: tuple[object, ...]
+    hosts: list[Host]
+    """What the workers run on; none: all on this one."""
     interrupted: int = 0
     pauses: list[float] = field(default_factory=list)
     before: Counter[str] | None = None
     """What had been sent again when a frozen worker woke up."""
+
+    def end(self) -> None:
+        """Kill the command that is at work now."""
+        self.process.kill()
 
     def seen(self, wanted: int) -> None:
         """Wait until so many requests came."""
@@ -98,8 +117,7 @@ def _freeze(show: Show) -> None:
     worker = next(one for one in show.made.workers if owned_by(one, show.database))
     show.made.freeze(worker)
     accounts, at = owned_by(worker, show.database), time.time()
-    time.sleep(0.2)  # what was on its way has come, and is not taken for a takeover
-    show.hit(accounts, at + 0.2)
+    show.hit(accounts, at + _ON_ITS_WAY_S)
     show.before = repeats(show.served.journal)
     worker.send_signal(SIGCONT)
 
@@ -132,6 +150,21 @@ def _restart_database(show: Show) -> None:
     show.hit(accounts, at)
 
 
+def _split(show: Show) -> None:
+    """a host is cut off, and comes back after the takeover"""
+    show.seen(100)
+    worker, host = next(
+        (worker, host)
+        for worker, host in zip(show.made.workers, show.hosts, strict=True)
+        if owned_by(worker, show.database)
+    )
+    host.cut(CONTROL, GATEWAYS)
+    accounts, at = owned_by(worker, show.database), time.time()
+    show.hit(accounts, at + _ON_ITS_WAY_S)
+    show.before = repeats(show.served.journal)
+    host.mend(CONTROL, GATEWAYS)
+
+
 FAULTS: tuple[Callable[[Show], None], ...] = (
     _nothing,
     _kill_workers,
@@ -139,28 +172,46 @@ FAULTS: tuple[Callable[[Show], None], ...] = (
     _kill_scheduler,
     _kill_coordinator,
     _restart_database,
+    *([] if why_not() else [_split]),
 )
 
 
 @contextmanager
-def _running(folder: Path, rows: Rows) -> Iterator[Show]:
-    """Start a run of everything, on machines and a database of its own."""
-    with (
-        running_postgres() as server,
-        gateways(folder / "world.db", [row for _, row in rows], options=SLOW) as served,
-        machines(folder, environ_of(ACCOUNTS)) as made,
-    ):
-        database = server.url(server.new_database())
+def _running(folder: Path, rows: Rows, *, apart: bool) -> Iterator[Show]:
+    """Start a run of everything, on machines and a database of its own.
+
+    Args:
+        folder: For all of it.
+        rows: The job's.
+        apart: Each worker is on a host of its own.
+    """
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        world, wanted = folder / "world.db", [row for _, row in rows]
+        served = enter(gateways(world, wanted, options=SLOW))
+        hosts = enter(network(2, gateways=served.port)) if apart else []
+        server = enter(running_postgres(also=centre(CONTROL) if apart else ""))
+        made = enter(
+            machines(
+                folder,
+                environ_of(ACCOUNTS),
+                workers=0 if apart else 2,
+                host=EVERYWHERE if apart else "127.0.0.1",
+            )
+        )
+        work_from(hosts, made)
+        name = server.new_database()
+        database = server.remote_url(name) if apart else server.url(name)
         command = (
             *("run", write_accounts(folder, served.url, rows)),
             *("--set", f"cluster.ledger={database}", "--no-live"),
             *("--set", f"cluster.scheduler={made.address}"),
             *("--set", f"plan.batch_size={BATCH}", "--on-replace", "allow"),
         )
-        with started(*command, folder=folder) as process:
-            show = Show(folder, served, made, server, database, process, command)
-            yield show
-            show.process.kill()
+        process = enter(started(*command, folder=folder))
+        show = Show(folder, served, made, server, database, process, command, hosts)
+        stack.callback(show.end)
+        yield show
 
 
 def _alone(folder: Path, rows: Rows) -> Report:
@@ -177,7 +228,7 @@ def _line(fault: Callable[[Show], None], rows: Rows, wanted: Report) -> bool:
     """Run once with a fault, print what it did; True: nothing is lost or wrong."""
     with tempfile.TemporaryDirectory(prefix="bulkbind-show-") as name:
         folder = Path(name)
-        with _running(folder, rows) as show:
+        with _running(folder, rows, apart=fault is _split) as show:
             began = time.monotonic()
             fault(show)
             until(lambda: not show.process.is_running, patience_s=PATIENCE_S)
@@ -191,7 +242,7 @@ def _line(fault: Callable[[Show], None], rows: Rows, wanted: Report) -> bool:
         woken = f", {(again - show.before).total()} of them after SIGCONT"
     longest = f"{max(show.pauses):6.2f} s" if show.pauses else "       -"
     say(
-        f"{fault.__doc__:<48} exit {ended.code} {seconds:6.1f} s  {len(journal):>5}"
+        f"{fault.__doc__:<54} exit {ended.code} {seconds:6.1f} s  {len(journal):>5}"
         f" attaches  lost {len(lost)}  interrupted {show.interrupted:>3}  again"
         f" {again.total():>3}  longest pause {longest}"
         f"  report {'same' if is_same else 'OTHER'}{woken}"

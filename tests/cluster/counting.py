@@ -1,7 +1,7 @@
 """What faults did to a run on many machines: who owned what, what was sent again."""
 
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 
 import psycopg
@@ -70,3 +70,16 @@ def pauses_s(
             first.setdefault(entry.path["instance_id"], entry.at)
     gateways = map(gateway_of, accounts)
     return [first[one] - at for one in gateways if one in first]
+
+
+def most_within(journal: Iterable[Entry], window_s: float) -> dict[str, int]:
+    """Return the most attaches that came within a window of time, by gateway."""
+    recent: dict[str, deque[float]] = defaultdict(deque)
+    most: dict[str, int] = defaultdict(int)
+    for entry in journal:
+        gateway = entry.path["instance_id"]
+        recent[gateway].append(entry.at)
+        while recent[gateway][0] <= entry.at - window_s:
+            recent[gateway].popleft()
+        most[gateway] = max(most[gateway], len(recent[gateway]))
+    return most

@@ -32,6 +32,7 @@ class Machines:
         environ: What workers find credentials in.
         config: Dask's settings, as environment variables.
         tls: How the scheduler and its workers show who they are; none: they do not.
+        host: Where the scheduler listens.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class Machines:
         *,
         config: Mapping[str, str] = QUICK,
         tls: Sequence[str] = (),
+        host: str = "127.0.0.1",
     ) -> None:
         self.folder = folder
         self.port = free_port()
         self._environ = {**os.environ, **environ, **config}
         self._tls = tls
+        self._host = host
         self._number = 0
         self.scheduler: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -55,12 +58,15 @@ class Machines:
         return f"{'tls' if self._tls else 'tcp'}://127.0.0.1:{self.port}"
 
     def _start(
-        self, *arguments: str, environ: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        inside: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
         self._number += 1
         with (self.folder / f"machine{self._number}.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments, *self._tls],
+                [*inside, sys.executable, "-m", "dask", *arguments, *self._tls],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -74,7 +80,7 @@ class Machines:
 
     def start_scheduler(self) -> None:
         self.scheduler = self._start(
-            *("scheduler", "--host", "127.0.0.1", "--port", str(self.port)),
+            *("scheduler", "--host", self._host, "--port", str(self.port)),
             *("--no-dashboard", "--no-show"),
             *(("--protocol", "tls") if self._tls else ()),
         )
@@ -88,18 +94,25 @@ class Machines:
         return True
 
     def add_worker(
-        self, *more: str, environ: Mapping[str, str] | None = None
+        self,
+        *more: str,
+        environ: Mapping[str, str] | None = None,
+        inside: Sequence[str] = (),
+        address: str = "",
     ) -> subprocess.Popen[bytes]:
         """Start a worker; it joins when it is up.
 
         Args:
             more: Options of ``dask worker``.
             environ: What is other than with its fellows.
+            inside: What its command line begins with.
+            address: Where it finds the scheduler; empty: on this host.
         """
         worker = self._start(
-            *("worker", self.address, "--no-nanny", "--nthreads", "8"),
+            *("worker", address or self.address, "--no-nanny", "--nthreads", "8"),
             *("--no-dashboard", "--local-directory", str(self.folder), *more),
             environ=environ,
+            inside=inside,
         )
         self.workers.append(worker)
         return worker
@@ -147,9 +160,10 @@ def machines(
     workers: int = 2,
     config: Mapping[str, str] = QUICK,
     tls: Sequence[str] = (),
+    host: str = "127.0.0.1",
 ) -> Iterator[Machines]:
     """Run a scheduler and some workers for a block."""
-    made = Machines(folder, environ, config=config, tls=tls)
+    made = Machines(folder, environ, config=config, tls=tls, host=host)
     try:
         made.start_scheduler()
         for _ in range(workers):
