@@ -359,12 +359,17 @@ def has_seen(served: Gateways, wanted: int) -> bool:
     return len(served.journal) >= wanted
 
 
-def until(claim: Callable[[], T], *, alive: Process | None = None) -> T:
+def until(
+    claim: Callable[[], T],
+    *,
+    alive: Process | None = None,
+    patience_s: float = PATIENCE_S,
+) -> T:
     """Wait until a claim holds, and return what it returned.
 
     A wait of any length is right: it ends when the claim holds, or fails loudly.
     """
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not (held := claim()):
         if alive is not None and not alive.is_running:
             held = claim()

@@ -62,10 +62,16 @@ def _free_port() -> int:
 
 
 class PostgresServer:
-    """A cluster in a folder, and its server while it runs."""
+    """A cluster in a folder, and its server while it runs.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Everything of it.
+        also: An address where it listens, too, and trusts everybody; empty: none.
+    """
+
+    def __init__(self, folder: Path, *, also: str = "") -> None:
         self.folder = folder
+        self._also = also
         self.port = _free_port()
         self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,6 +80,7 @@ class PostgresServer:
         self._run("initdb", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync")
         (self._data / "pg_hba.conf").write_text(
             "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            + ("host all all 10.0.0.0/8 trust\n" if also else "")
         )
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -82,7 +89,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server; return when it answers."""
-        options = ["-k", str(self.folder), "-p", str(self.port), "-h", "127.0.0.1"]
+        hosts = ",".join(filter(None, ["127.0.0.1", self._also]))
+        options = ["-k", str(self.folder), "-p", str(self.port), "-h", hosts]
         command = [str(_programs() / "postgres"), "-D", str(self._data), *options]
         with (self.folder / "log").open("ab") as log:
             process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -110,6 +118,10 @@ class PostgresServer:
         """Return the address of a database by the socket, where all are trusted."""
         return f"postgresql://postgres@/{database}?host={self.folder}&port={self.port}"
 
+    def remote_url(self, database: str = "postgres") -> str:
+        """Return the address of a database by the network, where all are trusted."""
+        return f"postgresql://postgres@{self._also}:{self.port}/{database}"
+
     def loopback_url(self, database: str = "postgres", *, user: str = "asked") -> str:
         """Return the address where a password is asked for."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
@@ -128,11 +140,11 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(*, also: str = "") -> Iterator[PostgresServer]:
     """Run a server for a block; it and its folder are gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
-        server = PostgresServer(folder)
+        server = PostgresServer(folder, also=also)
         try:
             server.start()
             server.execute(f"CREATE ROLE asked SUPERUSER LOGIN PASSWORD '{PASSWORD}'")

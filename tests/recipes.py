@@ -79,11 +79,10 @@ def of_container(kind: str, name: str) -> Recipe:
 
 
 def of_page(command: str) -> Recipe:
-    """Read a command that the cluster's page shows, with what it exports before."""
+    """Read a command that the cluster's page shows."""
     text = re.sub(r"\\\n\s*", "", (CLUSTER / "README.md").read_text())
-    environ = dict(re.findall(r"^    export (\w+)=(\S+)$", text, re.MULTILINE))
     (line,) = re.findall(rf"^    (?:\w+=\S+ )*({command} .+)$", text, re.MULTILINE)
-    return Recipe(tuple(shlex.split(line)), environ)
+    return Recipe(tuple(shlex.split(line)), {})
 
 
 SCHEDULERS = {

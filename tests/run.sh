@@ -16,6 +16,7 @@ command -v strace >/dev/null || missing="$missing strace"
 command -v zsh >/dev/null || missing="$missing zsh"
 command -v fish >/dev/null || missing="$missing fish"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v ip >/dev/null || missing="$missing iproute2"
 command -v chromium >/dev/null || missing="$missing chromium"
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     # shellcheck disable=SC2086 # a list of packages

@@ -1,17 +1,16 @@
 """The coordinator: judges all accounts, approves, has them run; may be killed itself."""
 
-import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 
 import anyio
 import anyio.to_thread
 
-from bulkbind.cluster.pool import Pool, hired
+from bulkbind.cluster.pool import hired
 from bulkbind.cluster.task import Told, error_of
-from bulkbind.control.now import Doing
-from bulkbind.errors import RefusedForSafety
+from bulkbind.cluster.waits import Waits
+from bulkbind.errors import LedgerUnreachable, RefusedForSafety
 from bulkbind.job.accounts import SharedRun, approve, end, list_accounts
 from bulkbind.job.controlling import RunLevers, obeying
 from bulkbind.job.errand import Errand, Surroundings
@@ -81,11 +80,12 @@ async def _work(
     with closing(share_ledger(*run)) as ledger:
         async with executor_for(ledger) as executor:
             slots = SlotPool(errand.settings.concurrency)
+            waits = Waits(ledger.lanes(), partial(_note_wait, events, observer))
             levers = RunLevers(
                 halt=halt,
                 paces={},
                 slots=slots,
-                doing=Doing(time.monotonic),
+                doing=waits,
                 hours=errand.hours,
                 events=events,
                 observer=observer,
@@ -99,31 +99,34 @@ async def _work(
             ):
                 group.start_soon(telling.keep_on)
                 group.start_soon(pass_on, levers, executor)
-                told = await anyio.to_thread.run_sync(
-                    partial(_drive, run, accounts, errand, halt, events)
-                )
+                told = await _drive(run, accounts, errand, halt, events, waits)
                 group.cancel_scope.cancel()
     telling.look()
     return told
 
 
-def _drive(
+async def _drive(
     run: SharedRun,
     accounts: Sequence[str],
     errand: Errand,
     halt: Halt,
     events: EventLog,
+    waits: Waits,
 ) -> list[Told]:
-    """Have everything judged, then approved, then run; in a thread of its own."""
-    with hired(errand.settings) as pool:
-        for one in _each(pool, "judge", run, accounts, halt):
+    """Have everything judged, then approved, then run."""
+
+    async def each(name: str) -> list[Told]:
+        return await pool.each(name, run, accounts, stops=lambda: bool(halt.reason))
+
+    async with hired(errand.settings, waits=waits.wait) as pool:
+        for one in await each("judge"):
             if one.came == "error":
                 raise error_of(one)
         if halt.reason:
             return []
-        approve(run)
+        await anyio.to_thread.run_sync(approve, run)
         events.note("accounts_approved", accounts=len(accounts))
-        told = _each(pool, "run", run, accounts, halt)
+        told = await each("run")
         for one in told:
             events.note("account_ended", account=one.account, came=one.came)
         events.note("accounts_ended", given_out_again=pool.resubmitted)
@@ -132,10 +135,9 @@ def _drive(
     return told
 
 
-def _each(
-    pool: Pool, name: str, run: SharedRun, accounts: Sequence[str], halt: Halt
-) -> list[Told]:
-    return pool.each(name, run, accounts, stops=lambda: bool(halt.reason))
+def _note_wait(events: EventLog, observer: Observers, account: str, why: str) -> None:
+    events.note("account_waits", account=account, why=why)
+    observer.noticed(f"account {account} waits for {why}")
 
 
 class _Telling:
@@ -157,7 +159,8 @@ class _Telling:
             self._observer.tallied(ledger.tally(), requests)
 
     async def keep_on(self) -> None:
-        """Tell each second, until cancelled."""
+        """Tell each second, until cancelled; a database that is away comes back."""
         while True:
             await anyio.sleep(_LOOK_S)
-            await anyio.to_thread.run_sync(self.look)
+            with suppress(LedgerUnreachable):
+                await anyio.to_thread.run_sync(self.look)

@@ -1,14 +1,24 @@
-"""The workers of a Dask scheduler: connected, asked, and asked again when they die."""
+"""The workers of a Dask scheduler: connected, asked, and asked again when they die.
 
+Every account is asked for by a coroutine of its own, so one that waits for a worker
+that says nothing keeps no other waiting.
+"""
+
+import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
+from bulkbind.cluster.scheduler import CONFIG, set_up
 from bulkbind.cluster.task import Told, do_call
-from bulkbind.errors import SettingsError, StateError
+from bulkbind.errors import LedgerUnreachable, SettingsError, StateError
 from bulkbind.job.accounts import Came, SharedRun
+from bulkbind.run import first_of
 from bulkbind.settings import ClusterSettings, JobSettings
 
 if TYPE_CHECKING:
@@ -21,18 +31,12 @@ _AGAIN_S = 1.0
 #: How long a scheduler may stay away before the run breaks off and can be resumed.
 PATIENCE_S = 60.0
 
+#: How long an account waits for a worker that can work it, when all there are cannot;
+#: a database that is away may stay away for ``PATIENCE_S``.
+UNFIT_S = 15.0
+
 #: Accounts that one worker works at once; nearly all of their time they wait.
 THREADS = 8
-
-#: An account moves when its worker dies, however often; nothing is stolen, and a worker
-#: that says nothing for 30 s is taken for dead.
-CONFIG = {
-    "distributed.scheduler.allowed-failures": 100,
-    "distributed.scheduler.worker-ttl": "30s",
-    "distributed.scheduler.work-stealing": False,
-    "distributed.comm.timeouts.connect": "5s",
-    "distributed.admin.log-length": 0,
-}
 
 
 class Pool:
@@ -42,55 +46,82 @@ class Pool:
         settings: The job; names the scheduler.
         address: The scheduler's.
         security: For TLS; None: loopback.
+        waits: Hears of an account what it waits for; empty: it waits no longer.
     """
 
     def __init__(
-        self, settings: JobSettings, address: str, security: "Security | None"
+        self,
+        settings: JobSettings,
+        address: str,
+        security: "Security | None",
+        *,
+        waits: Callable[[str, str], None],
     ) -> None:
         self._settings = settings
         self._address = address
         self._security = security
+        self._waits = waits
         self._client: Client | None = None
+        self._connecting, self._looking = anyio.Lock(), anyio.Lock()
+        self._there: Mapping[str, Collection[str]] = {}
+        """The resources of each worker that is there, by its address."""
+        self._seen_at = -_AGAIN_S
+        self._known: set[str] = set()
+        """Resources that some worker has, or had."""
         self._tries: Counter[tuple[str, str]] = Counter()
         self.resubmitted = 0
         """How often an account was given out again."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the scheduler; workers go on with what they do."""
         if self._client is not None:
             with suppress(Exception):
-                self._client.close(timeout=1)
+                await self._client.close(timeout=1)
 
-    def connect(self) -> "Client":
-        """Connect, or connect anew; wait for a scheduler that is away.
+    async def connect(self) -> "Client":
+        """Return a connection that stands; wait for a scheduler that is away.
 
         Raises:
-            StateError: Nobody answers for a minute.
+            StateError: Nobody answers for a minute, or not whom we trust.
         """
-        from distributed import Client
+        async with self._connecting:
+            if self._client is None or self._client.status != "running":
+                await self.close()
+                self._client = await self._connect()
+            return self._client
 
-        self.close()
+    async def _connect(self) -> "Client":
         give_up_at = time.monotonic() + PATIENCE_S
         while True:
             try:
-                self._client = Client(
-                    self._address,
-                    security=self._security,
-                    timeout=5,
-                    set_as_default=False,
-                )
+                return await self._connect_once()
             except (OSError, TimeoutError) as error:
-                if time.monotonic() > give_up_at:
+                if _is_distrust(error) or time.monotonic() > give_up_at:
                     message = (
                         f"the scheduler at {self._address} cannot be reached"
                         f" ({error}); see to it, then give the same command again"
                     )
                     raise StateError(message) from error
-                time.sleep(_AGAIN_S)
-            else:
-                return self._client
+            await anyio.sleep(_AGAIN_S)
 
-    def each(
+    async def _connect_once(self) -> "Client":
+        from distributed import Client
+
+        async with AsyncExitStack() as stack:
+            client = Client(
+                self._address,
+                security=self._security,
+                timeout=5,
+                asynchronous=True,
+                set_as_default=False,
+            )
+            stack.push_async_callback(client.close, timeout=1)
+            await client
+            await client.run_on_scheduler(set_up)
+            stack.pop_all()
+            return client
+
+    async def each(
         self,
         name: str,
         run: SharedRun,
@@ -109,78 +140,170 @@ class Pool:
         Raises:
             StateError: The scheduler is away for too long.
         """
-        told: dict[str, Told] = {}
-        due = dict.fromkeys(accounts, 0.0)
-        out: dict[str, Future[Any]] = {}
-        while len(told) < len(accounts):
-            client = self._client
-            if client is None or client.status != "running":
-                due.update(dict.fromkeys(out, 0.0))
-                out.clear()
-                client = self.connect()
-            for account in [one for one, at in due.items() if at <= time.monotonic()]:
-                del due[account]
-                if stops():
-                    told[account] = Told(account, str(Came.STOPPED), "")
-                else:
-                    out[account] = self._submit(client, name, run, account)
-            for account in [one for one, future in out.items() if future.done()]:
-                answer = _answer(out.pop(account), account)
-                if answer is None or answer.came in {"busy", Came.LOST}:
-                    due[account] = time.monotonic() + _AGAIN_S
-                else:
-                    told[account] = answer
-            time.sleep(_LOOK_S)
-        return list(told.values())
+        told: list[Told] = []
 
-    def _submit(
-        self, client: "Client", name: str, run: SharedRun, account: str
-    ) -> "Future[Any]":
+        async def see_to(account: str) -> None:
+            told.append(await self._see_to(name, run, account, stops))
+
+        try:
+            async with anyio.create_task_group() as group:
+                for account in accounts:
+                    group.start_soon(see_to, account)
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from errors
+        return told
+
+    async def _see_to(
+        self, name: str, run: SharedRun, account: str, stops: Callable[[], bool]
+    ) -> Told:
+        """Have a call done for an account, by one worker or another, to its end.
+
+        Workers that cannot work the account are asked again when all others said so.
+        """
+        unfit: set[str] = set()
+        began: dict[str, float] = {}
+        """When it was said first that a worker cannot, by the error."""
+        while not stops():
+            await self._look()
+            wish = self._wish(account)
+            able = self._able(wish)
+            if not able - unfit:
+                if not able:
+                    self._waits(account, _missing(wish))
+                unfit.clear()
+                await anyio.sleep(_AGAIN_S)
+                continue
+            told = await self._ask(
+                name, run, account, wish=wish, among=able - unfit if unfit else None
+            )
+            if told is None or told.came in {"busy", Came.LOST}:
+                await anyio.sleep(_AGAIN_S)
+            elif not told.is_unfit:
+                return told
+            else:
+                unfit.add(told.worker)
+                waited_s = time.monotonic() - began.setdefault(
+                    told.kind, time.monotonic()
+                )
+                if able <= unfit and waited_s > _patience_s(told):
+                    return told
+                self._waits(account, f"another worker: {told.text}")
+        return Told(account, str(Came.STOPPED), "")
+
+    async def _ask(
+        self,
+        name: str,
+        run: SharedRun,
+        account: str,
+        *,
+        wish: str,
+        among: Collection[str] | None,
+    ) -> Told | None:
+        """Have a call done once; None: it did not come to an end.
+
+        Args:
+            name: ``judge`` or ``run``.
+            run: The run.
+            account: The account.
+            wish: The resource that a worker must have; empty: none.
+            among: The workers that may do it; None: whoever is there, now or later.
+        """
+        client = await self.connect()
+        self._waits(account, "")
         self._tries[name, account] += 1
         number = self._tries[name, account]
         self.resubmitted += number > 1
-        return client.submit(
+        future = client.submit(
             do_call,
             name,
             *run,
             account,
             key=f"{run.run_id}/{name}/{account}/{time.time_ns()}/{number}",
             pure=False,
-            resources=self._wanted(client, account),
+            resources={wish: 1} if wish else None,
+            workers=None if among is None else sorted(among),
         )
+        try:
+            while not future.done():
+                await anyio.sleep(_LOOK_S)
+                await self._look()
+                if not self._able(wish) & set(among or self._there):
+                    return None
+            return await _answer(future, account)
+        finally:
+            future.release()
 
-    def _wanted(self, client: "Client", account: str) -> dict[str, float] | None:
+    # --- who is there ----------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """See which workers there are, once a second."""
+        async with self._looking:
+            if time.monotonic() - self._seen_at < _AGAIN_S:
+                return
+            scheduler: Any = (await self.connect()).scheduler
+            with suppress(OSError):  # seen when it is used next
+                found = await scheduler.identity(n_workers=-1)
+                self._there = {
+                    address: set(worker.get("resources", {}))
+                    for address, worker in found["workers"].items()
+                }
+            self._seen_at = time.monotonic()
+
+    def _wish(self, account: str) -> str:
         """Return the resource by which workers say that an account is theirs.
 
-        ``account-NAME`` before ``region-REGION``, if any worker has it.
+        ``account-NAME`` before ``region-REGION``, if any worker has it or had it.
         """
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        there = {name for worker in workers for name in worker.get("resources", {})}
+        self._known.update(*self._there.values())
         region = self._settings.accounts[account].region
         for name in (f"account-{account}", f"region-{region}"):
-            if name in there:
-                return {name: 1}
-        return None
+            if name in self._known:
+                return name
+        return ""
+
+    def _able(self, wish: str) -> set[str]:
+        return {one for one, has in self._there.items() if not wish or wish in has}
 
 
-def _answer(future: "Future[Any]", account: str) -> Told | None:
+def _patience_s(told: Told) -> float:
+    is_away = told.kind == LedgerUnreachable.__name__
+    return PATIENCE_S if is_away else UNFIT_S
+
+
+def _missing(wish: str) -> str:
+    return f"a worker with the resource {wish}" if wish else "a worker: none is there"
+
+
+async def _answer(future: "Future[Any]", account: str) -> Told | None:
     """Return what a worker says; None: its call did not come to an end."""
-    if future.status == "finished":
-        with suppress(Exception):  # the scheduler went away with it
-            return Told(*future.result(timeout=10))
+    from distributed import KilledWorker
+
+    try:
+        return Told(*await future)
+    except (CancelledError, KilledWorker, OSError):
         return None
-    if future.status == "error":
-        error = future.exception(timeout=10)
-        from distributed import KilledWorker
-
-        if not isinstance(error, KilledWorker):
-            return Told(account, "error", repr(error), type(error).__name__)
-    return None
+    except Exception as error:  # noqa: BLE001 - whatever the worker raised, in its words
+        return Told(account, "error", repr(error), type(error).__name__)
 
 
-@contextmanager
-def hired(settings: JobSettings) -> Iterator[Pool]:
+def _is_distrust(error: BaseException | None) -> bool:
+    """Tell whether a connection failed for its certificates: that does not pass."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError) or "SSLError" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@asynccontextmanager
+async def hired(
+    settings: JobSettings, *, waits: Callable[[str, str], None]
+) -> AsyncIterator[Pool]:
     """Connect to the scheduler of a job; for ``local``, start it and its workers.
+
+    Args:
+        settings: The job.
+        waits: Hears of an account what it waits for; empty: it waits no longer.
 
     Raises:
         SettingsError: Dask is not installed, or a file of TLS cannot be read.
@@ -193,24 +316,26 @@ def hired(settings: JobSettings) -> Iterator[Pool]:
     except ImportError as error:
         problem = "cluster.scheduler: many machines need Dask: pip install 'bulkbind[cluster]'"
         raise SettingsError([problem]) from error
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         stack.enter_context(dask.config.set(CONFIG))
         address, security = wish.scheduler, _security(wish)
         if address == "local":
-            local: Any = stack.enter_context(
+            local: Any = await stack.enter_async_context(
                 LocalCluster(
                     n_workers=wish.workers,
                     threads_per_worker=THREADS,
                     processes=True,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
                     silence_logs=50,
+                    asynchronous=True,
                 )
             )
             address = local.scheduler_address
-        pool = Pool(settings, address, security)
-        stack.callback(pool.close)
-        pool.connect()
+        pool = Pool(settings, address, security, waits=waits)
+        stack.push_async_callback(pool.close)
+        await pool.connect()
         yield pool
 
 

@@ -11,6 +11,8 @@ from bulkbind.errors import (
     CredentialsMissing,
     CredentialsRejected,
     JobBusy,
+    LedgerMismatch,
+    LedgerUnreachable,
     RefusedForSafety,
     SettingsError,
     StateError,
@@ -18,6 +20,12 @@ from bulkbind.errors import (
 from bulkbind.job.accounts import SharedRun, judge_account, run_account
 
 _CALLS = {"judge": judge_account, "run": run_account}
+
+
+#: A credential that is elsewhere, another version, a database out of reach.
+_UNFIT = frozenset(
+    error.__name__ for error in (CredentialsMissing, LedgerMismatch, LedgerUnreachable)
+)
 
 
 class Told(NamedTuple):
@@ -30,6 +38,13 @@ class Told(NamedTuple):
     """Where the credential came from; or what went wrong."""
     kind: str = ""
     """The error's name."""
+    worker: str = ""
+    """Who says it."""
+
+    @property
+    def is_unfit(self) -> bool:
+        """Tell whether this worker cannot work the account, and another one might."""
+        return self.kind in _UNFIT
 
 
 def do_call(name: str, url: str, run_id: str, account: str) -> tuple[str, ...]:
@@ -44,12 +59,15 @@ def do_call(name: str, url: str, run_id: str, account: str) -> tuple[str, ...]:
     Returns:
         A ``Told``, as plain texts.
     """
+    from distributed import get_worker
+
+    here = get_worker().address
     try:
         worked = _CALLS[name](SharedRun(url, run_id), account)
     except JobBusy as error:
         return Told(account, "busy", str(error))
     except BulkbindError as error:
-        return Told(account, "error", str(error), type(error).__name__)
+        return Told(account, "error", str(error), type(error).__name__, here)
     return Told(account, str(worked.came), worked.label)
 
 

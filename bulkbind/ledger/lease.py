@@ -12,6 +12,7 @@ last renewal, before which the last request left, is one window old.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -107,6 +108,7 @@ def take(session: Session, account: str, *, owner: str, terms: Terms = USUAL) ->
     except (JobBusy, LedgerFailed) as error:
         session.rollback()
         if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            _cut_off(session, account, terms)
             raise JobBusy(account, "its owner, who writes just now") from error
         raise
     session.do(schema.NO_HURRY)
@@ -127,6 +129,17 @@ def _take(session: Session, account: str, owner: str, terms: Terms) -> Lease:
     session.do(schema.TAKE_LEASE, *values)
     session.one(schema.HOLD_EPOCH, _key(account, new))
     return Lease(account, owner, new, before, now - renewed, session.links)
+
+
+def _cut_off(session: Session, account: str, terms: Terms) -> None:
+    """End the connection of an owner who stands still in a transaction, and is late.
+
+    The server does so, too, for a transaction that is idle; it was seen not to.
+    """
+    found = session.one(schema.IS_LEASE_OVER, terms.now, account)
+    if found and found[1]:
+        with suppress(LedgerFailed):  # of another role: the server ends it
+            session.do(schema.CUT_OFF, _key(account, found[0]))
 
 
 def _never_idle(terms: Terms) -> str:

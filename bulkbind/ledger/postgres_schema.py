@@ -147,6 +147,16 @@ HOLD_EPOCH = "SELECT pg_try_advisory_lock(%s::bigint)"
 DROP_EPOCH = "SELECT pg_advisory_unlock(%s::bigint)"
 IS_EPOCH_FREE = "SELECT pg_try_advisory_xact_lock(%s::bigint)"
 
+#: The connection of an owner whose time is over, as its last renewal that was kept says.
+IS_LEASE_OVER = (
+    f"SELECT epoch, expires <= {_NOW} FROM bulkbind.lease WHERE account = %s"
+)
+CUT_OFF = (
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    " AND objsubid = 1 AND granted AND (classid::bigint << 32) | objid::bigint = %s"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
 #: A process that is stopped in the middle of a transaction keeps no row locked.
 NEVER_IDLE = "SET idle_in_transaction_session_timeout = {milliseconds}"
 

@@ -115,6 +115,24 @@ def test_an_owner_that_is_stopped_in_its_transaction_locks_nobody_out(sessions):
         one.commit()
 
 
+def test_an_owner_that_stands_still_too_long_is_cut_off_by_the_next(sessions):
+    """Also where the server does not end its transaction."""
+    one, two = sessions
+    lease = take(one, ACCOUNT, owner="one", terms=at(100.0))
+    one.do("SET idle_in_transaction_session_timeout = 0")
+    one.begin()
+    lease.renew(one, at(101.0))
+
+    with pytest.raises(JobBusy, match="writes just now"):
+        take(two, ACCOUNT, owner="two", terms=at(100.0 + TTL_S - 1))
+    one.do("SELECT 1")  # in time: left alone
+    with pytest.raises(JobBusy, match="writes just now"):
+        take(two, ACCOUNT, owner="two", terms=at(100.0 + TTL_S))
+    assert take(two, ACCOUNT, owner="two", terms=at(100.0 + TTL_S)).epoch == 2
+    with pytest.raises(LedgerUnreachable):
+        one.commit()
+
+
 def test_a_released_account_is_free_at_once(sessions):
     one, two = sessions
     old = take(one, ACCOUNT, owner="one", terms=at(100.0))

@@ -11,9 +11,8 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 import yaml
-from dask import config as dask_config
 
-from bulkbind.cluster.pool import CONFIG, THREADS
+from bulkbind.cluster.pool import THREADS
 from bulkbind.settings import Overrides, load_job
 from tests.factories import started
 from tests.recipes import (
@@ -128,20 +127,6 @@ def test_kubernetes_does_not_take_a_manifest_with_a_fault(sound, wrong):
 
 
 # --- what the code wants --------------------------------------------------------------
-
-
-@pytest.mark.parametrize("place", SCHEDULERS)
-def test_schedulers_are_set_as_the_code_wants_them(place):
-    environ = {
-        name: value
-        for name, value in SCHEDULERS[place]().environ.items()
-        if not name.endswith("__HTTP__ROUTES")
-    }
-
-    said = dask_config.collect(paths=[], env=environ)
-    wanted = {key: value for key, value in CONFIG.items() if ".scheduler." in key}
-    assert {key: dask_config.get(key, None, config=said) for key in wanted} == wanted
-    assert len(environ) == len(wanted)
 
 
 @pytest.mark.parametrize("place", WORKERS)
