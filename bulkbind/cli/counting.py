@@ -72,7 +72,7 @@ class Counting(Observer):
         self._stamps: deque[float] = deque(maxlen=_WINDOW)
         self.run_id = ""
         self.rows = self.done = self.requests = self.pages = 0
-        self.stopping = ""
+        self.stopping = self.held_by = ""
         self.verdicts: Counter[str] = Counter()
         self._tallies: dict[int, LaneTally] = {}
         self._lanes: dict[int, _LaneCount] = {}
@@ -183,6 +183,10 @@ class Counting(Observer):
         """Note that a person stops the run."""
         self.stopping = f"{reason}: stopping, what is out is awaited"
 
+    def held(self, why: str) -> None:
+        """Note that a person has paused the run, or lets it go on."""
+        self.held_by = why
+
     def lane_done(self, lane: Lane) -> None:
         """Note that a lane has ended; one that was stopped stays so."""
         doing = self._doing.get(lane.no)
@@ -216,7 +220,7 @@ class Counting(Observer):
         another; whichever of these takes longest is the answer.
         """
         rate = self.rate
-        if not rate or self.stopping:
+        if not rate or self.stopping or self.held_by:
             return None
         left: defaultdict[str, float] = defaultdict(float)
         longest = 0.0
@@ -258,7 +262,7 @@ class Counting(Observer):
             rate_per_s=self.rate,
             ceiling=self.ceiling,
             eta_s=self.eta_s,
-            stopping=self.stopping,
+            stopping=self.stopping or self.held_by,
             lanes=[
                 _lane(lane, self._doing[no], now=now, paused=paused)
                 for no, lane in tuple(self._lanes.items())

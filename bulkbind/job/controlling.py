@@ -79,6 +79,8 @@ class RunLevers:
         """Write it into events and ledger, and tell people."""
         if event == "run_paused":
             self.paused_by = text
+        if event in {"run_paused", "run_unpaused"}:
+            self.observer.held(self.paused_by)
         facts = {"by": order.by, "asked_at": order.at, "text": text}
         self.events.note(event, **facts)
         self.observer.noticed(text)

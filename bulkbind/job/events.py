@@ -173,6 +173,11 @@ class Observers(Observer):
         for observer in self._observers:
             observer.noticed(text)
 
+    def held(self, why: str) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.held(why)
+
     def canary_judged(self, lane: Lane, step: CanaryStep, refusal: str) -> None:
         """Pass it on."""
         for observer in self._observers:

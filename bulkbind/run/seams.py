@@ -217,6 +217,9 @@ class Observer:
     def noticed(self, text: str) -> None:
         """People should know of this: what was asked of the run, or cannot be."""
 
+    def held(self, why: str) -> None:
+        """A person has paused the run; empty: it goes on."""
+
     def canary_judged(self, lane: Lane, step: CanaryStep, refusal: str) -> None:
         """A target's canary step was judged; empty: accepted, which is durable."""
 

@@ -258,6 +258,19 @@ def test_a_run_that_is_stopped_has_no_time_left(told):
     assert told.view().stopping.startswith("SIGINT")
 
 
+def test_a_paused_run_has_no_time_left_until_it_goes_on(told):
+    for _ in range(3):
+        told.answer(LANES[0])
+    told.held("paused by me: nothing is sent until `unpause`")
+    paused = told.view()
+    told.held("")
+
+    assert paused.eta_s is None
+    assert paused.stopping.startswith("paused by me")
+    assert told.view().eta_s is not None
+    assert not told.view().stopping
+
+
 @pytest.mark.parametrize(
     ("gauges", "words"),
     [
