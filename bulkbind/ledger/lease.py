@@ -134,7 +134,7 @@ def _take(session: Session, account: str, owner: str, terms: Terms) -> Lease:
 def _cut_off(session: Session, account: str, terms: Terms) -> None:
     """End the connection of an owner who stands still in a transaction, and is late.
 
-    The server does so, too, for a transaction that is idle; it was seen not to.
+    The server does so, too, but not everywhere in a transaction (``do_each``).
     """
     found = session.one(schema.IS_LEASE_OVER, terms.now, account)
     if found and found[1]:

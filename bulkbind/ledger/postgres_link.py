@@ -47,6 +47,18 @@ def map_error(error: psycopg.Error, where: str, *, is_lost: bool = False) -> Sta
     )
 
 
+def is_way_lost(error: psycopg.Error, db: _Connection) -> bool:
+    """Tell whether an error is of the connection, and not of what was asked.
+
+    The server gives every refusal a code, and ends connections with FATAL. An error
+    without a code is the driver's, which does not always know yet that its connection
+    has ended ("cannot exit pipeline mode while busy").
+    """
+    is_fatal = error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
+    is_driver = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    return db.closed or is_fatal or is_driver
+
+
 def connect(url: str, *, writes: bool) -> _Connection:
     """Connect; what commits is on the server's disk.
 

@@ -16,7 +16,13 @@ from psycopg.pq import TransactionStatus
 
 from bulkbind.errors import JobBusy, LedgerFailed, LedgerMismatch, StateError
 from bulkbind.ledger import postgres_schema as schema
-from bulkbind.ledger.postgres_link import connect, map_error, migrate, version_of
+from bulkbind.ledger.postgres_link import (
+    connect,
+    is_way_lost,
+    map_error,
+    migrate,
+    version_of,
+)
 
 Row = tuple[Any, ...]
 
@@ -215,7 +221,7 @@ class Session:
         return bool(pen[0] == self._number)
 
     def _mapped(self, error: psycopg.Error) -> StateError:
-        return map_error(error, self.url, is_lost=self._db.closed)
+        return map_error(error, self.url, is_lost=is_way_lost(error, self._db))
 
     # --- statements ------------------------------------------------------------------
 
@@ -232,12 +238,20 @@ class Session:
             raise self._mapped(error) from error
 
     def do_each(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run a statement for many rows, without waiting after each."""
+        """Run a statement for many rows, without waiting after each.
+
+        The last is run by itself: after a pipeline of psycopg 3.3 (a Sync, then a Flush)
+        PostgreSQL 16 no longer ends the transaction when it is idle for too long.
+        """
+        found = list(rows)
         try:
-            with self._db.cursor() as cursor:
-                cursor.executemany(statement.encode(), rows)
+            if many := found[:-1]:
+                with self._db.cursor() as cursor:
+                    cursor.executemany(statement.encode(), many)
         except psycopg.Error as error:
             raise self._mapped(error) from error
+        for last in found[-1:]:
+            self.do(statement, *last)
 
     def one(self, statement: str, *values: object) -> Row:
         """Return the one row of a statement."""

@@ -9,6 +9,7 @@ import pytest
 from bulkbind.errors import LedgerFailed, LedgerUnreachable
 from bulkbind.ledger.enduring import EnduringExecutor
 from bulkbind.ledger.postgres import PostgresLedger
+from bulkbind.ledger.postgres_link import is_way_lost
 from bulkbind.model import Action, Batch, Record, RecordKind
 
 
@@ -81,6 +82,24 @@ async def test_work_that_was_cut_off_in_its_middle_is_done_again(server, ledger)
 
     assert len(tries) == 2
     assert found == [2.0, 3.0]
+
+
+def test_what_the_driver_says_of_its_connection_is_no_refusal(postgres):
+    """It may take the connection for open while the server ends it."""
+    with closing(psycopg.connect(postgres.url(), autocommit=True)) as db:
+        with db.pipeline():
+            db.execute("SELECT 1")
+            with pytest.raises(psycopg.OperationalError, match="pipeline") as driver:
+                db.pgconn.exit_pipeline_mode()
+        with pytest.raises(psycopg.errors.UndefinedTable) as refused:
+            db.execute("SELECT * FROM nowhere")
+        with pytest.raises(psycopg.Error) as ended:
+            db.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with closing(psycopg.connect(postgres.url(), autocommit=True)) as db:
+        assert is_way_lost(driver.value, db)
+        assert not is_way_lost(refused.value, db)
+        assert is_way_lost(ended.value, db)
 
 
 class Unheard(PostgresLedger):

@@ -18,6 +18,7 @@ from bulkbind.ledger.postgres_session import Session
 from bulkbind.model import Lane
 from bulkbind.pace import Pace, Rate
 from bulkbind.pace.log import MemoryLog
+from tests.factories import until
 
 ACCOUNT = "apig.example.com/project"
 TTL_S = 15.0
@@ -113,6 +114,25 @@ def test_an_owner_that_is_stopped_in_its_transaction_locks_nobody_out(sessions):
     assert new.epoch == 2
     with pytest.raises(LedgerUnreachable):
         one.commit()
+
+
+def _connected(postgres):
+    return {pid for (pid,) in postgres.execute("SELECT pid FROM pg_stat_activity")}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_transaction_is_ended_wherever_its_owner_stops(sessions, postgres, rows):
+    """Also after it wrote many rows at once; nobody else asks for the account here."""
+    one, _ = sessions
+    short = Terms(ttl_s=1.0)
+    lease = take(one, ACCOUNT, owner="one", terms=short)
+    pid = one.connection.info.backend_pid
+    one.begin()
+    lease.renew(one, short)
+    one.do_each("INSERT INTO written VALUES (%s)", [("one",)] * rows)
+
+    assert pid in _connected(postgres)
+    until(lambda: pid not in _connected(postgres))
 
 
 def test_an_owner_that_stands_still_too_long_is_cut_off_by_the_next(sessions):
