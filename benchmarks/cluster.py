@@ -26,7 +26,7 @@ import psycopg
 from canned_gateway import API_IDS, serving
 from sending import machine
 
-from bulkbind.job.ledgers import read_ledger
+from bulkbind.state.ledgers import read_ledger
 from tests.cluster.accounts import environ_of, name_of, write_accounts
 from tests.factories import Binding, hex_id
 from tests.postgres import running_postgres
