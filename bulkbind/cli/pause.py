@@ -14,7 +14,7 @@ from bulkbind.errors import UnknownRun
 from bulkbind.job.planfile import is_plan_file, open_plan
 from bulkbind.settings import JobSettings
 from bulkbind.state.asking import pause_run
-from bulkbind.state.facts import thaw
+from bulkbind.state.facts import settings_of, thaw
 from bulkbind.state.folders import RunFolder, StateFolder
 from bulkbind.state.holds import find_hold, new_hold, place_hold, release_command
 
@@ -29,13 +29,13 @@ def command(*, name: str, note: str, state_dir: Path | None, quiet: bool) -> int
 
     RUN (an id, the beginning of one, a path, or `latest`): within a second it sends
     nothing more, until `unpause RUN`; deadline and window still count. `touch
-    RUN/control/pause` does the same.
+    RUN/control/pause` does the same, on the host that runs it.
 
     JOB (its name, a job file, a manifest or a saved plan): its `run` and `resume` send
     nothing and exit 3. A plan, a dry run, and an undo go on as ever.
 
-    Exit codes: 0 paused or on hold; 2 no such run or job, or the run is not at work on
-    this host, and nothing was written.
+    Exit codes: 0 paused or on hold; 2 no such run or job, or the run is not at work
+    within reach, and nothing was written.
     """
     subject = find_subject(name, state_dir)
     if subject.run is not None:
@@ -91,7 +91,7 @@ def find_subject(name: str, state_dir: Path | None) -> Subject:
     for run in state.runs():
         facts = run.facts()
         if facts.job == name:
-            return Subject(state, name, thaw(facts.meta["settings"]).ledger)
+            return Subject(state, name, settings_of(facts).ledger)
     if find_hold(state, name, url=options.shared_ledger()):
         return Subject(state, name, options.shared_ledger())
     with suppress(UnknownRun):

@@ -69,7 +69,8 @@ def clean(
     """Remove ledgers and copies of old runs; their summaries and reports stay.
 
     A run that was cleaned cannot be resumed, verified or undone; `runs archive` first
-    if it may have to be. A job's newest run stays as it is.
+    if it may have to be. A job's newest run stays as it is. A ledger in a database stays
+    there; only what this host keeps of it goes.
 
     Exit codes: 0 cleaned, or nothing to clean; 2 not confirmed, or a run cannot be
     read; 75 somebody works on the job.

@@ -28,8 +28,8 @@ def command(
     `resume` takes its settings anew. RUN is an id, the beginning of one, a job's name,
     a path, or `latest`.
 
-    Exit codes: 0 asked; 2 no such run or setting, or it is not at work on this host,
-    and nothing was written.
+    Exit codes: 0 asked; 2 no such run or setting, or it is not at work within
+    reach, and nothing was written.
     """
     rate, concurrency = _read(wishes)
     run = options.runs_state(state_dir).find(run_name)

@@ -26,8 +26,8 @@ def command(
     RUN is an id, the beginning of one, a job's name, a path, or `latest`. The run exits
     3, and only `bulkbind resume` goes on with it: `run --resume` sends nothing.
 
-    Exit codes: 0 asked (--wait: it has ended); 2 no such run, or it is not at work on
-    this host, and nothing was written.
+    Exit codes: 0 asked (--wait: it has ended); 2 no such run, or it is not at work
+    within reach, and nothing was written.
     """
     run = options.runs_state(state_dir).find(run_name)
     ended = stop_run(run, at=time.time(), now=now, wait=wait)

@@ -98,7 +98,7 @@ async def _work(
                 anyio.create_task_group() as group,
             ):
                 group.start_soon(telling.keep_on)
-                group.start_soon(pass_on, levers, executor)
+                group.start_soon(pass_on, halt, executor)
                 told = await _drive(run, accounts, errand, halt, events, waits)
                 group.cancel_scope.cancel()
     telling.look()

@@ -117,9 +117,26 @@ class Pool:
             )
             stack.push_async_callback(client.close, timeout=1)
             await client
-            await client.run_on_scheduler(set_up)
+            await self._set_up(client)
             stack.pop_all()
             return client
+
+    async def _set_up(self, client: "Client") -> None:
+        """Set the scheduler as runs need it.
+
+        Raises:
+            StateError: It has not the same bulkbind, or the same Dask, as this machine.
+        """
+        try:
+            await client.run_on_scheduler(set_up)
+        except (OSError, TimeoutError):
+            raise
+        except Exception as error:
+            message = (
+                f"the scheduler at {self._address} cannot be set up ({error!r}); it needs"
+                " the same bulkbind and the same Dask as this machine"
+            )
+            raise StateError(message) from error
 
     async def each(
         self,

@@ -66,6 +66,8 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     """What stops it; empty: nothing does."""
     ends_in: float | None = None
     """Seconds until its deadline comes or its window closes; None: neither."""
+    obeyed: int = 0
+    """Number of the newest order of the board that is obeyed; of a run in a database."""
     ends_by: str = ""
     """``deadline`` or ``window``."""
     concurrency: int
@@ -292,6 +294,7 @@ def join(words: Sequence[Now]) -> Now | None:
         return None
     return msgspec.structs.replace(
         words[0],
+        obeyed=min(word.obeyed for word in words),
         accounts=[account for word in words for account in word.accounts],
         lanes_sending=sum(word.lanes_sending for word in words),
         lanes_done=sum(word.lanes_done for word in words),

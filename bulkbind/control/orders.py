@@ -4,7 +4,7 @@
 file without content, made by hand, asks for what its name says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import msgspec
 from bulkbind.wire import scrub
 
 PAUSE = "pause"
-#: Takes the file away; one that stays means nothing.
+#: On a board: a pause is over; in a folder its file is gone.
 UNPAUSE = "unpause"
 STOP = "stop"
 SET = "set-"
@@ -93,6 +93,38 @@ def read_wishes(files: Mapping[str, Found | str]) -> Wishes:
     return replace(wishes, sets=sets, wrong=wrong)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What orders, one after the other, come to."""
+
+    paused: bool = False
+    stop: Order | None = None
+    rate: tuple[int, float] | None = None
+    concurrency: int | None = None
+
+
+def add_up(orders: Iterable[tuple[str, Order]]) -> Standing:
+    """Say what orders come to.
+
+    Args:
+        orders: Name (``pause``, ``unpause``, ``stop`` or ``set-``) and order, the
+            oldest first.
+    """
+    standing = Standing()
+    for name, order in orders:
+        if name in {PAUSE, UNPAUSE}:
+            standing = replace(standing, paused=name == PAUSE)
+        elif name == STOP:
+            standing = replace(standing, stop=order)
+        elif name == SET:
+            standing = replace(
+                standing,
+                rate=order.rate or standing.rate,
+                concurrency=order.concurrency or standing.concurrency,
+            )
+    return standing
+
+
 class Act(NamedTuple):
     """What follows for the run."""
 
@@ -139,6 +171,14 @@ def _check_name(name: str) -> None:
             " writes"
         )
         raise ValueError(message)
+
+
+def parse(body: bytes) -> Order | None:
+    """Return the order that a board has; None: it is none of ours."""
+    try:
+        return _read(Found(body, "", ""), may_be_empty=False)
+    except ValueError:
+        return None
 
 
 def _read(found: Found, *, may_be_empty: bool) -> Order:

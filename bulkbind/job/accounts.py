@@ -37,7 +37,7 @@ from bulkbind.job.connecting import connect, find_credentials
 from bulkbind.job.errand import Errand, Surroundings
 from bulkbind.job.leasing import Owned, owning
 from bulkbind.job.looping import run_async
-from bulkbind.job.passing import Worker
+from bulkbind.job.passing import Halted, Worker, keep_halted
 from bulkbind.job.refusing import cap, displaced_so_far
 from bulkbind.job.reporting import Reported, write_run_reports
 from bulkbind.job.running import end_of, engine_of
@@ -127,6 +127,7 @@ def list_accounts(
             command=command, operator=operator(), pid=os.getpid(), at=now
         )
         keep_wanted(ledger, Wanted(invocation, wanted, command, take_failed))
+        keep_halted(ledger, Halted())
         lanes = set(ledger.open_lanes())
         ledger.commit()
         return sorted({lane.account for lane in ledger.lanes() if lane.no in lanes})

@@ -6,8 +6,10 @@ from bulkbind.host import is_locked
 from bulkbind.job.errand import Surroundings
 from bulkbind.job.keeping import shrink
 from bulkbind.job.reporting import write_run_reports
+from bulkbind.state.facts import settings_of
 from bulkbind.state.folders import Kept, RunFacts, StateFolder
-from bulkbind.state.locking import working_on
+from bulkbind.state.locking import working_alone
+from bulkbind.state.reaching import is_at_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def old_runs(state: StateFolder, *, before: float, unfinished: bool) -> list[Can
         why = ""
         if is_newest:
             why = "its job's newest run"
-        elif is_locked(state.lock_path(facts.job)):
+        elif is_locked(state.lock_path(facts.job)) or is_at_work(facts):
             why = "its job is being worked on"
         elif facts.is_unfinished and not unfinished:
             why = f"{facts.state}: it can be resumed"
@@ -55,7 +57,8 @@ def clean(state: StateFolder, facts: RunFacts, *, around: Surroundings) -> None:
         JobBusy: Somebody works on its job by now.
         StateError: Its files cannot be written.
     """
-    with working_on(facts.job, state=state, now=around.now()):
+    settings = settings_of(facts)
+    with working_alone(settings, state=state, now=around.now()):
         if not facts.folder.summary.exists():
             write_run_reports(facts.folder)
         shrink(facts.folder.facts(), keep=Kept.REPORTS)

@@ -10,12 +10,12 @@ import msgspec
 
 from bulkbind.control.folder import ControlFolder
 from bulkbind.control.hours import DEADLINE, WINDOW, Hours
-from bulkbind.control.now import Doing, describe
+from bulkbind.control.now import Doing, Now, describe
 from bulkbind.control.orders import PAUSE, Order
 from bulkbind.control.watcher import Watcher
 from bulkbind.errors import StateError
 from bulkbind.job.events import EventLog
-from bulkbind.job.fetching import fetch_orders
+from bulkbind.job.fetching import Fetcher
 from bulkbind.job.passing import hold_all, let_all_go
 from bulkbind.ledger import ThreadExecutor
 from bulkbind.ledger.enduring import EnduringExecutor
@@ -89,6 +89,10 @@ class RunLevers:
 
     def word(self) -> bytes:
         """Say what the run is doing now, as JSON."""
+        return msgspec.json.encode(self.say())
+
+    def say(self) -> Now:
+        """Say what the run is doing now."""
         now = self.now()
         word = describe(
             self.doing,
@@ -99,13 +103,11 @@ class RunLevers:
             at=now,
             invocation=self.invocation,
         )
-        return msgspec.json.encode(
-            msgspec.structs.replace(
-                word,
-                paused_by=self.paused_by if self.halt.is_paused else "",
-                ends_in=self.hours.left_s(now),
-                ends_by=self.hours.ends[0].rule if self.hours.ends else "",
-            )
+        return msgspec.structs.replace(
+            word,
+            paused_by=self.paused_by if self.halt.is_paused else "",
+            ends_in=self.hours.left_s(now),
+            ends_by=self.hours.ends[0].rule if self.hours.ends else "",
         )
 
 
@@ -121,18 +123,25 @@ async def obeying(folder: ControlFolder, levers: RunLevers) -> AsyncIterator[Non
     A pause outlives what nobody asked for: a kill, a deadline, the window's end.
     """
     folder.begin()
+    fetcher = None
+    if isinstance(levers.executor, EnduringExecutor):
+        fetcher = Fetcher(folder, levers.executor, levers.say)
+        await fetcher.look()
     watcher = Watcher(folder, levers, hours=levers.hours, now=levers.now)
     await watcher.look()
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(watcher.watch)
-            if isinstance(levers.executor, EnduringExecutor):
-                group.start_soon(fetch_orders, folder, levers.executor, levers.word)
+            if fetcher is not None:
+                group.start_soon(fetcher.work)
             yield
             group.cancel_scope.cancel()
     except BaseExceptionGroup as errors:
         raise first_of(errors) from errors
+    keeps_pause = levers.halt.reason in {DEADLINE, WINDOW}
+    if fetcher is not None:
+        await fetcher.end(keeps_pause=keeps_pause)
     with suppress(StateError):
         folder.end()
-        if levers.halt.reason not in {DEADLINE, WINDOW}:
+        if not keeps_pause:
             folder.drop(PAUSE)

@@ -19,6 +19,7 @@ from bulkbind.report.files import SUMS, write_file
 from bulkbind.report.forms import REPORT_NAMES
 from bulkbind.report.write import SUMMARY_NAME
 from bulkbind.state.folders import Kept, RunFacts, RunFolder, StateFolder
+from bulkbind.state.ledgers import LEDGER_NAMES, has_ledger
 
 #: Verdicts of rows that are as they should be, and of those that another row says.
 _NOTHING_TO_TELL = frozenset({Verdict.UNCHANGED, Verdict.DUPLICATE, Verdict.SUPERSEDED})
@@ -67,7 +68,7 @@ def shrink(facts: RunFacts, *, keep: Kept) -> None:
 def finish_shrinking(state: StateFolder) -> None:
     """Remove what killed processes left of runs that are not kept whole."""
     for run in state.runs():
-        if run.stub.exists() and run.ledger.exists():
+        if run.stub.exists() and has_ledger(run.path):
             with suppress(StateError):
                 _remove_rest(run, run.facts().kept)
 
@@ -78,7 +79,7 @@ def _remove_rest(run: RunFolder, keep: Kept) -> None:
     try:
         rest = [path for path in run.path.iterdir() if path.name not in stays]
         _write_sums(run.path, _STAYS[keep])
-        for path in sorted(rest, key=lambda path: path == run.ledger):
+        for path in sorted(rest, key=lambda path: path.name in LEDGER_NAMES):
             _remove(path)
     except OSError as error:
         message = f"{run.path} cannot be cleaned ({error.strerror}); see to the disk"

@@ -1,25 +1,33 @@
 """Passes on what people ask of a run to the machines that work its accounts.
 
-The coordinator obeys the run's control folder and the signals; a fact of the ledger
-says so to the others, who look each second, and say what they do on the board.
+Each looks at the board once a second, and says there what it does; so it obeys also while
+nobody coordinates. What stops the coordinator itself (a signal, a deadline) is a fact of
+the ledger.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 
 from bulkbind.control.now import Doing, describe
+from bulkbind.control.orders import Standing
+from bulkbind.control.watcher import STOPPED
 from bulkbind.errors import StateError
 from bulkbind.ledger import Ledger, ThreadExecutor
 from bulkbind.pace import Pace, Rate
 from bulkbind.run import Halt, SlotPool
 from bulkbind.state.ledgers import board_in
+from bulkbind.state.reaching import standing_of
 
-_ASKED = "accounts_asked"
+if TYPE_CHECKING:
+    from bulkbind.ledger.board import Asked
+
+_HALTED = "accounts_halted"
 
 #: Seconds between two looks.
 _LOOK_S = 1.0
@@ -39,62 +47,34 @@ def let_all_go(halt: Halt, paces: Mapping[str, Pace]) -> None:
         pace.let_go()
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds for everybody who works a run."""
+class Halted(msgspec.Struct, frozen=True, kw_only=True):
+    """How the coordinator was stopped: by a signal, a rule, a deadline, a person."""
 
-    stop: str = ""
-    """Why it ends; empty: it does not."""
-    paused: bool = False
-    concurrency: int | None = None
-    """Requests out at once, of each account; None: as the job has it."""
-    rate: tuple[int, float] | None = None
-    """Requests and seconds, of each account; None: as the job has it."""
+    reason: str = ""
+    """Empty: it was not."""
+    now: bool = False
+    """Do not even wait for answers."""
 
 
-class Leading(Protocol):
-    """What the coordinator was asked for."""
-
-    @property
-    def halt(self) -> Halt:
-        """Stopped, or paused."""
-        ...
-
-    @property
-    def slots(self) -> SlotPool:
-        """How many requests may be out at once, of each account."""
-        ...
-
-    @property
-    def rate(self) -> Rate | None:
-        """What was set; None: as the job has it."""
-        ...
-
-
-async def pass_on(leading: Leading, executor: ThreadExecutor) -> None:
-    """Write down what is asked whenever it changes, until cancelled.
+async def pass_on(halt: Halt, executor: ThreadExecutor) -> None:
+    """Write down that the coordinator is stopped, until cancelled.
 
     Args:
-        leading: The coordinator's.
+        halt: The coordinator's.
         executor: Works on the run's ledger.
     """
-    before: Asked | None = None
+    before = Halted()
     while True:
-        rate = leading.rate
-        asked = Asked(
-            stop=leading.halt.reason,
-            paused=leading.halt.is_paused,
-            concurrency=leading.slots.number,
-            rate=None if rate is None else (rate.limit, rate.window_s),
-        )
-        if asked != before:
-            await executor.do(_writing(asked))
-            before = asked
+        halted = Halted(reason=halt.reason, now=halt.is_now)
+        if halted != before:
+            await executor.do(partial(keep_halted, halted=halted))
+            before = halted
         await anyio.sleep(_LOOK_S / 4)
 
 
-def _writing(asked: Asked) -> Callable[[Ledger], None]:
-    text = msgspec.json.encode(asked).decode()
-    return lambda ledger: ledger.put_meta({_ASKED: text})
+def keep_halted(ledger: Ledger, halted: Halted) -> None:
+    """Write down how a run is stopped, in the transaction that is open."""
+    ledger.put_meta({_HALTED: msgspec.json.encode(halted).decode()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +91,12 @@ class Worker:
 
     async def obey(self, executor: ThreadExecutor) -> None:
         """Look each second, and tell what the account does, until cancelled."""
+        obeyed = 0
         try:
             while True:
-                self._obey(await executor.do(self._looking(self._word())))
+                halted, asked = await executor.do(self._looking(self._word(obeyed)))
+                self._obey(halted, standing_of(asked))
+                obeyed = max((one.number for one in asked), default=obeyed)
                 await anyio.sleep(_LOOK_S)
         finally:
             with anyio.CancelScope(shield=True), suppress(StateError):
@@ -121,27 +104,34 @@ class Worker:
                     lambda ledger: board_in(ledger).fall_silent(self.account)
                 )
 
-    def _looking(self, word: bytes) -> Callable[[Ledger], Asked]:
-        def look(ledger: Ledger) -> Asked:
-            board_in(ledger).tell(self.account, word)
-            return msgspec.json.decode(ledger.meta().get(_ASKED, "{}"), type=Asked)
+    def _looking(
+        self, word: bytes
+    ) -> "Callable[[Ledger], tuple[Halted, Sequence[Asked]]]":
+        def look(ledger: Ledger) -> "tuple[Halted, Sequence[Asked]]":
+            board = board_in(ledger)
+            board.tell(self.account, word)
+            halted = ledger.meta().get(_HALTED, "{}")
+            return msgspec.json.decode(halted, type=Halted), board.asked()
 
         return look
 
-    def _obey(self, asked: Asked) -> None:
-        halt = self.halt
-        if asked.stop and not halt.reason:
-            halt.stop(asked.stop)
-        if asked.paused != halt.is_paused:
-            change = hold_all if asked.paused else let_all_go
+    def _obey(self, halted: Halted, standing: Standing) -> None:
+        halt, stop = self.halt, standing.stop
+        if halted.reason:
+            halt.stop(halted.reason, now=halted.now)
+        if stop is not None:
+            halt.stop(STOPPED, now=stop.now)
+        if standing.paused != halt.is_paused:
+            change = hold_all if standing.paused else let_all_go
             change(halt, self.paces)
-        if asked.concurrency is not None and asked.concurrency != self.slots.number:
-            self.slots.resize(asked.concurrency)
+        if standing.concurrency and standing.concurrency != self.slots.number:
+            self.slots.resize(standing.concurrency)
         for pace in self.paces.values():
-            if asked.rate is not None and pace.ceiling != (rate := Rate(*asked.rate)):
-                pace.set_rate(rate)
+            rate = standing.rate
+            if rate is not None and pace.ceiling != Rate(*rate):
+                pace.set_rate(Rate(*rate))
 
-    def _word(self) -> bytes:
+    def _word(self, obeyed: int) -> bytes:
         """Say what the account does now, as JSON."""
         word = describe(
             self.doing,
@@ -152,4 +142,11 @@ class Worker:
             at=self.now(),
             invocation=self.invocation,
         )
-        return msgspec.json.encode(word)
+        paused_by = "paused: nothing is sent until `unpause`"
+        return msgspec.json.encode(
+            msgspec.structs.replace(
+                word,
+                obeyed=obeyed,
+                paused_by=paused_by if self.halt.is_paused else "",
+            )
+        )

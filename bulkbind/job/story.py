@@ -35,10 +35,10 @@ from bulkbind.ledger import SqliteLedger
 from bulkbind.manifest import refuse_missing
 from bulkbind.model import RunState
 from bulkbind.settings import JobSettings
-from bulkbind.state.adopting import adopt_runs
 from bulkbind.state.facts import (
     freeze,
     operator,
+    settings_of,
     thaw,
 )
 from bulkbind.state.folders import RunFolder, StateFolder, UnfinishedRun
@@ -136,7 +136,6 @@ async def _run_job(
         hours = hours_for(settings, around)
         state.sweep()
         finish_shrinking(state)
-        adopt_runs(state, url=settings.ledger)
         unfinished = find_unfinished(settings, state) if options.resume else None
         if unfinished and same_sources(unfinished, settings):
             refuse_stopped(unfinished)
@@ -299,7 +298,7 @@ async def resume_run(
         JobHeld: The job is on hold, and this is no undo.
         UnknownRun: The run was closed by a later one.
     """
-    settings = change(thaw(run.facts().meta["settings"]))
+    settings = change(settings_of(run.facts()))
     work = partial(_resume_run, run, settings, state, around, failed=failed)
     return await telling(settings, work, state=state, around=around)
 

@@ -26,7 +26,7 @@ from bulkbind.model import Action
 from bulkbind.plan import OnReplace
 from bulkbind.report.choose import Only
 from bulkbind.settings import JobSettings
-from bulkbind.state.facts import thaw
+from bulkbind.state.facts import settings_of
 from bulkbind.state.folders import RunFacts, RunFolder, StateFolder
 from bulkbind.state.holds import Hold, new_hold, place_hold
 from bulkbind.state.ledgers import move_ledger
@@ -132,7 +132,7 @@ def undo_settings(
     facts: RunFacts, change: Callable[[JobSettings], JobSettings]
 ) -> JobSettings:
     """Return the settings of the run that undoes a run; no limit of a run applies."""
-    own = replace(thaw(facts.meta["settings"]), note="")
+    own = replace(settings_of(facts), note="")
     return replace(
         change(own),
         action=_OPPOSITE[own.action],

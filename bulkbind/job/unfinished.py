@@ -5,12 +5,18 @@ from bulkbind.errors import StoppedByRule
 from bulkbind.job.reporting import write_run_reports
 from bulkbind.run import MAX_FAILED
 from bulkbind.settings import JobSettings
+from bulkbind.state.adopting import adopt_runs
 from bulkbind.state.facts import hash_sources, manifest_sha256, plan_settings_key
 from bulkbind.state.folders import RunFacts, StateFolder
 
 
 def find_unfinished(settings: JobSettings, state: StateFolder) -> RunFacts | None:
-    """Find the newest run of this job that a resume could finish."""
+    """Find the newest run of this job that a resume could finish, of any host.
+
+    Raises:
+        StateError: The database of the job's ledger does not answer.
+    """
+    adopt_runs(state, url=settings.ledger, job=settings.name)
     for run in state.runs():
         facts = run.facts()
         if facts.job == settings.name and not facts.undoes:

@@ -25,7 +25,7 @@ from bulkbind.job.story import make_plan
 from bulkbind.plan import Judged
 from bulkbind.report.choose import Only, cell_reader
 from bulkbind.settings import JobSettings
-from bulkbind.state.facts import thaw
+from bulkbind.state.facts import settings_of
 from bulkbind.state.folders import RunFolder, StateFolder
 from bulkbind.state.ledgers import read_ledger
 from bulkbind.state.locking import working_on
@@ -68,7 +68,7 @@ async def verify_run(
         CredentialsRejected: Nothing could be read.
         SettingsError: ``only`` names no column, or matches no row.
     """
-    settings = change(thaw(run.facts().meta["settings"]))
+    settings = change(settings_of(run.facts()))
     credentials = find_credentials(settings, around.environ)
     with working_on(settings.name, state=state, now=around.now()):
         chosen = _choose(run, only) if only else None

@@ -1,14 +1,24 @@
 """The board of a database: what hosts tell each other beside the ledgers.
 
-Orders to a run at work, which its process takes; what that process says it is doing; the
-holds of jobs; and which runs there are. Nothing here decides what is sent twice: that is
-in the ledgers and leases.
+Orders to a run at work, which stay until its next invocation begins, for whoever comes
+to work on it meanwhile; what its processes say they are doing; the holds of jobs; and
+which runs there are. Nothing here decides what is sent twice: that is in the ledgers and
+leases.
 """
 
 from typing import NamedTuple
 
 from bulkbind.ledger import postgres_schema as schema
 from bulkbind.ledger.postgres_session import Session
+
+
+class Asked(NamedTuple):
+    """An order."""
+
+    number: int
+    """Rises with each one."""
+    name: str
+    body: bytes
 
 
 class Told(NamedTuple):
@@ -29,30 +39,39 @@ class Board:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def runs(self) -> list[str]:
-        """Return the id of every run, oldest first."""
+    def runs(self, job: str | None = None) -> list[str]:
+        """Return the id of every run, oldest first; of one job, if it is named."""
         if not self._session.has_tables():
             return []
-        return [run_id for (run_id,) in self._session.do(schema.GET_RUNS).fetchall()]
+        if job is None:
+            found = self._session.do(schema.GET_RUNS)
+        else:
+            found = self._session.do(schema.GET_RUNS_OF, job.encode())
+        return [run_id for (run_id,) in found.fetchall()]
+
+    def is_job_held(self, job: str) -> bool:
+        """Tell whether some host works on a job."""
+        key = self._session.job_key(job)
+        return bool(self._session.one(schema.IS_LOCKED, schema.LOCKS + 1, key)[0])
 
     # --- of the session's run ---------------------------------------------------------
 
     def is_worked_on(self) -> bool:
         """Tell whether a connected process writes to the run's ledger."""
-        session = self._session
-        return bool(session.one(schema.IS_WORKED_ON, session.run % (1 << 31))[0])
+        key = self._session.run % (1 << 31)
+        return bool(self._session.one(schema.IS_LOCKED, schema.LOCKS, key)[0])
 
     def ask(self, name: str, body: bytes) -> int:
         """Leave an order for whoever works on the run; return its number."""
         return int(self._session.one(schema.ASK, self._session.run, name, body)[0])
 
-    def is_taken(self, number: int) -> bool:
-        """Tell whether an order was taken."""
-        return not self._session.one(schema.GET_ASKED, number)
+    def asked(self) -> list[Asked]:
+        """Return what was asked of the newest invocation, in that order."""
+        return [Asked(*row) for row in self._session.rows(schema.GET_ASKED)]
 
-    def take(self) -> list[tuple[str, bytes]]:
-        """Take what was asked since the last time, in that order."""
-        return [(name, body) for name, body in self._session.rows(schema.TAKE_ASKED)]
+    def forget(self, *names: str, until: int | None = None) -> None:
+        """Forget orders of some names, up to a number; None: all of them."""
+        self._session.do(schema.DROP_ASKED, self._session.run, list(names), until)
 
     def tell(self, who: str, body: bytes) -> None:
         """Say what a process does now.
@@ -70,11 +89,6 @@ class Board:
     def fall_silent(self, who: str) -> None:
         """Forget what a process said; it has ended."""
         self._session.do(schema.DROP_TOLD, self._session.run, who)
-
-    def clear(self) -> None:
-        """Forget what was asked, and said, of the run before."""
-        self._session.rows(schema.TAKE_ASKED)
-        self._session.do(schema.DROP_ALL_TOLD, self._session.run)
 
     # --- holds ------------------------------------------------------------------------
 

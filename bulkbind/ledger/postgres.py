@@ -276,6 +276,9 @@ class PostgresLedger:
         state = str(RunState.RUNNING)
         facts = (number, command, operator, pid, float(at), None, state, "", 0)
         self._put(schema.PUT_INVOCATION, *facts, seal("invocation", *facts))
+        # what was asked of, and said by, the one before; a pause stands
+        self._put(schema.DROP_ASKED, ["stop", "set-"], None)
+        self._put(schema.DROP_ALL_TOLD)
         return int(number)
 
     def end(

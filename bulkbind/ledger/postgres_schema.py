@@ -162,11 +162,15 @@ NEVER_IDLE = "SET idle_in_transaction_session_timeout = {milliseconds}"
 
 #: The board: what hosts tell each other beside the ledgers.
 GET_RUNS = "SELECT id FROM bulkbind.run ORDER BY id"
+GET_RUNS_OF = (
+    "SELECT r.id FROM bulkbind.run r JOIN bulkbind.meta m ON m.run = r.no"
+    " WHERE m.name = 'job' AND m.value = %s ORDER BY r.id"
+)
 ASK = "INSERT INTO bulkbind.asked (run, name, body) VALUES (%s, %s, %s) RETURNING id"
-GET_ASKED = "SELECT id FROM bulkbind.asked WHERE id = %s"
-TAKE_ASKED = (
-    "WITH taken AS (DELETE FROM bulkbind.asked WHERE run = %s RETURNING id, name, body)"
-    " SELECT name, body FROM taken ORDER BY id"
+GET_ASKED = "SELECT id, name, body FROM bulkbind.asked WHERE run = %s ORDER BY id"
+DROP_ASKED = (
+    "DELETE FROM bulkbind.asked WHERE run = %s AND name = ANY(%s)"
+    " AND id <= COALESCE(%s::bigint, id)"
 )
 TELL = (
     "INSERT INTO bulkbind.told VALUES (%s, %s, %s, clock_timestamp()) ON CONFLICT"
@@ -181,9 +185,9 @@ DROP_ALL_TOLD = "DELETE FROM bulkbind.told WHERE run = %s"
 PUT_HOLD = "INSERT INTO bulkbind.hold VALUES (%s, %s) ON CONFLICT (job) DO NOTHING"
 GET_HOLD = "SELECT body FROM bulkbind.hold WHERE job = %s"
 DROP_HOLD = "DELETE FROM bulkbind.hold WHERE job = %s"
-IS_WORKED_ON = (
-    f"SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
-    f" AND classid = {LOCKS} AND objid = %s::oid AND database ="
+IS_LOCKED = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    " AND classid = %s::bigint::oid AND objid = %s::bigint::oid AND database ="
     " (SELECT oid FROM pg_database WHERE datname = current_database()))"
 )
 

@@ -135,11 +135,16 @@ class Session:
         Raises:
             JobBusy: One does.
         """
-        key = zlib.crc32(job.encode()) >> 1
+        key = self.job_key(job)
         if not self._take(schema.LOCK_JOB, key):
             host, since = self.one(schema.GET_JOB_HOLDER, key) or ("?", "?")
             holder = f"a process at {host} (since {since}), by {self.url}"
             raise JobBusy(job, holder)
+
+    @staticmethod
+    def job_key(job: str) -> int:
+        """Return the number of a job's advisory lock."""
+        return zlib.crc32(job.encode()) >> 1
 
     def take_pen(self) -> None:
         """Make what tells later which transactions of this writer were kept.

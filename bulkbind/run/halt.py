@@ -33,6 +33,11 @@ class Halt:
         """The scope that ``stop(now=True)`` cancels; the engine runs inside."""
         return self._now
 
+    @property
+    def is_now(self) -> bool:
+        """Tell whether not even answers are waited for."""
+        return self._now.cancel_called
+
     def stop(self, reason: str, *, now: bool = False, detail: str = "") -> None:
         """Stop the run: drain what is out, or interrupt that too.
 

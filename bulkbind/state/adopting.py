@@ -1,6 +1,8 @@
 """Runs that other hosts planned: their folders here, the rest in the database."""
 
-from bulkbind.errors import StateError, UnknownRun
+from contextlib import suppress
+
+from bulkbind.errors import LedgerMismatch, StateError, UnknownRun
 from bulkbind.state.folders import RunFolder, StateFolder, is_run_id
 from bulkbind.state.ledgers import board_of, has_ledger, mark_run
 
@@ -35,12 +37,13 @@ def adopt_run(state: StateFolder, run_id: str, *, url: str) -> RunFolder:
         adopted.drop()
 
 
-def adopt_runs(state: StateFolder, *, url: str) -> None:
+def adopt_runs(state: StateFolder, *, url: str, job: str | None = None) -> None:
     """Make the folder of every run of a database that is not here.
 
     Args:
         state: Where they shall be.
         url: The database; empty: there is none.
+        job: Only runs of this one; None: of all.
 
     Raises:
         StateError: The database does not answer.
@@ -48,7 +51,8 @@ def adopt_runs(state: StateFolder, *, url: str) -> None:
     if not url:
         return
     with board_of(url) as board:
-        ids = board.runs()
+        ids = board.runs(job)
     for run_id in ids:
         if is_run_id(run_id) and not state.has_run(run_id):
-            adopt_run(state, run_id, url=url)
+            with suppress(LedgerMismatch):  # it was cleaned away meanwhile
+                adopt_run(state, run_id, url=url)

@@ -9,12 +9,14 @@ from bulkbind.control.orders import PAUSE, SET, STOP, UNPAUSE, Order
 from bulkbind.host import holder_of
 from bulkbind.state.facts import operator
 from bulkbind.state.folders import RunFolder, StateFolder
+from bulkbind.state.ledgers import board_of, find_database
 from bulkbind.state.reaching import ask, hear, is_at_work, is_paused, refuse_idle
 
 #: Seconds that a run has to obey before a command says that it has not yet.
-PATIENCE_S = 3.0
+PATIENCE_S = 5.0
 
 _LOOK_S = 0.05
+_LOOK_SHARED_S = 0.5
 
 
 def order(
@@ -44,9 +46,8 @@ def pause_run(run: RunFolder, *, now: float) -> bool:
         StateError: The order cannot be written.
     """
     refuse_idle(run)
-    if not is_paused(run):
-        ask(run, PAUSE, order(now))
-    return _seen(run, lambda: _says_paused(run))
+    is_obeyed = ask(run, PAUSE, order(now))
+    return _seen(run, lambda: is_obeyed() and _says_paused(run))
 
 
 def unpause_run(run: RunFolder) -> bool:
@@ -80,13 +81,23 @@ def stop_run(run: RunFolder, *, at: float, now: bool, wait: bool) -> bool:
     """
     refuse_idle(run)
     ask(run, STOP, order(at, now=now))
-    while wait and is_at_work(run.facts()):
-        time.sleep(_LOOK_S)
-    state = StateFolder(run.state_path)
-    lock = state.lock_path(run.facts().job)
-    while wait and holder_of(lock) is not None:  # it still writes its report
-        time.sleep(_LOOK_S)
+    while wait and (is_at_work(run.facts()) or _is_job_held(run)):  # it reports, too
+        time.sleep(_look_s(run))
     return wait
+
+
+def _is_job_held(run: RunFolder) -> bool:
+    """Tell whether a process still has the run's job."""
+    job = run.facts().job
+    if where := find_database(run.path):
+        with board_of(*where) as board:
+            return board.is_job_held(job)
+    return holder_of(StateFolder(run.state_path).lock_path(job)) is not None
+
+
+def _look_s(run: RunFolder) -> float:
+    """Return how long to wait between two looks; each opens connections to a database."""
+    return _LOOK_SHARED_S if find_database(run.path) else _LOOK_S
 
 
 def set_run(
@@ -118,5 +129,5 @@ def _seen(run: RunFolder, claim: Callable[[], bool]) -> bool:
             return True
         if not is_at_work(run.facts()):
             return False
-        time.sleep(_LOOK_S)
+        time.sleep(_look_s(run))
     return False

@@ -5,12 +5,18 @@ import hashlib
 import json
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bulkbind.model import SourceFile
 from bulkbind.settings import JobSettings
+from bulkbind.state.ledgers import find_database
+
+if TYPE_CHECKING:
+    from bulkbind.state.folders import RunFacts
 
 
 def freeze(settings: JobSettings) -> str:
@@ -21,6 +27,13 @@ def freeze(settings: JobSettings) -> str:
 def thaw(text: str) -> JobSettings:
     """Return what ``freeze`` was given."""
     return msgspec.json.decode(text, type=JobSettings, dec_hook=_decode)
+
+
+def settings_of(facts: "RunFacts") -> JobSettings:
+    """Return a run's settings; the address of its database is the one known here."""
+    settings = thaw(facts.meta["settings"])
+    where = find_database(facts.folder.path)
+    return replace(settings, ledger=where[0]) if where else settings
 
 
 def _encode(value: object) -> str:

@@ -23,6 +23,9 @@ LEDGER_NAME = "ledger.db"
 #: Says in which database the ledger is, if it is no file.
 MARKER_NAME = "ledger.json"
 
+#: Either of them makes a folder that of a run.
+LEDGER_NAMES = (LEDGER_NAME, MARKER_NAME)
+
 PIN_NAME = "manifest.csv.gz"
 
 FORMAT_VERSION = "1.0"
@@ -42,8 +45,7 @@ def database_of(folder: Path) -> tuple[str, str]:
 
 def has_ledger(folder: Path) -> bool:
     """Tell whether a folder is one of a run."""
-    names = (LEDGER_NAME, MARKER_NAME)
-    return any(os.path.isfile(folder / name) for name in names)  # noqa: PTH113 - any name will do
+    return any(os.path.isfile(folder / name) for name in LEDGER_NAMES)  # noqa: PTH113 - any name will do
 
 
 def read_ledger(folder: Path) -> Ledger:

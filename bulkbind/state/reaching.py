@@ -5,18 +5,21 @@ host that reaches that.
 """
 
 import platform
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from bulkbind.control.now import Now, join, read_now
-from bulkbind.control.orders import PAUSE, UNPAUSE, Order
+from bulkbind.control.orders import PAUSE, SET, UNPAUSE, Order, Standing, add_up, parse
 from bulkbind.errors import SettingsError
 from bulkbind.host import holder_of
 from bulkbind.model import RunState
 from bulkbind.state.folders import RunFacts, RunFolder, StateFolder
 from bulkbind.state.ledgers import board_of, find_database
+
+if TYPE_CHECKING:
+    from bulkbind.ledger.board import Asked
 
 #: What a process said longer ago is not held to be so any more; seconds.
 _STALE_S = 10.0
@@ -76,31 +79,42 @@ def ask(run: RunFolder, name: str, order: Order) -> Callable[[], bool]:
     """Leave an order where the run's process finds it.
 
     Returns:
-        Tells whether the process has taken it.
+        Tells whether everybody who works on the run obeys.
 
     Raises:
         StateError: It cannot be left there.
     """
+    if name == UNPAUSE:
+        run.control.drop(PAUSE)
     if where := find_database(run.path):
         with board_of(*where) as board:
             number = board.ask(name, msgspec.json.encode(order))
-        return lambda: _is_taken(where, number)
+        return lambda: _is_obeyed(run, number)
     if name == UNPAUSE:
-        run.control.drop(PAUSE)
         return lambda: True
     file = run.control.ask(name, order)
-    return lambda: not run.control.is_asked(file)
+    return lambda: name != SET or not run.control.is_asked(file)
 
 
-def _is_taken(where: tuple[str, str], number: int) -> bool:
-    with board_of(*where) as board:
-        return board.is_taken(number)
+def _is_obeyed(run: RunFolder, number: int) -> bool:
+    heard = hear(run, at=0.0)
+    return heard is not None and heard.now.obeyed >= number
 
 
 def is_paused(run: RunFolder) -> bool:
     """Tell whether a pause was asked for, and stands."""
-    heard = hear(run, at=0.0) if find_database(run.path) else None
-    return run.control.is_asked(PAUSE) or bool(heard and heard.now.paused_by)
+    if where := find_database(run.path):
+        with board_of(*where) as board:
+            asked = board.asked()
+        if asked:
+            return standing_of(asked).paused
+    return run.control.is_asked(PAUSE)
+
+
+def standing_of(asked: "Sequence[Asked]") -> Standing:
+    """Say what the orders of a board come to."""
+    found = [(one.name, parse(one.body)) for one in asked]
+    return add_up((name, order) for name, order in found if order is not None)
 
 
 def hear(run: RunFolder, *, at: float) -> Heard | None:

@@ -21,7 +21,7 @@ from tests.factories import has_seen, runs_in, verdicts_of
 
 EXAMPLE = Path(library.__file__).parent.parent / "jobs/cluster/airflow_dag.py"
 ACCOUNTS = 3
-SLOW = SandboxOptions(latency_s=0.1)
+SLOW = SandboxOptions(latency_s=0.25)
 
 #: Airflow needs ten seconds of a processor, which others may need, too.
 pytestmark = pytest.mark.timeout(300)

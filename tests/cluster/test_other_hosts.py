@@ -12,6 +12,7 @@ import pytest
 from bulkbind.ledger import postgres_schema as schema
 from bulkbind.sandbox import SandboxOptions
 from tests.cluster.accounts import environ_of, rows_of_accounts, write_accounts
+from tests.cluster.machines import machines
 from tests.factories import (
     bindings,
     has_seen,
@@ -99,7 +100,7 @@ def _says(elsewhere, *, rate, concurrency):
 def test_all_machines_obey_and_tell(elsewhere, folder, serve, command, monkeypatch):
     for name, value in environ_of(3).items():
         monkeypatch.setenv(name, value)
-    many = rows_of_accounts(3, 40)
+    many = rows_of_accounts(3, 200)
     with serve([row for _, row in many], options=SLOW) as served:
         path = write_accounts(folder, served.url, many)
         line = ("run", path, *command(served)[-4:], "--set", "cluster.scheduler=local")
@@ -244,6 +245,156 @@ def test_orders_that_nobody_took_are_forgotten(elsewhere, folder, rows, serve, c
 
     assert stopped.code == 0
     assert said.code == 0, said.err
+
+
+def test_a_pause_right_after_an_unpause_holds(elsewhere, folder, rows, serve, command):
+    with (
+        serve(rows, options=SLOW) as served,
+        started(*command(served), folder=folder) as process,
+    ):
+        until(partial(has_seen, served, 3), alive=process)
+        for asked in ("pause", "unpause", "pause"):
+            said = elsewhere(asked, "latest")
+        before = len(served.journal)
+        waiting = elsewhere("status", "--json").json["now"]
+        after = len(served.journal)
+        assert elsewhere("unpause", "latest").code == 0
+        ended = process.wait()
+
+    assert "is paused" in said.err
+    assert before == after
+    assert waiting["paused_by"]
+    assert ended.code == 0, ended.err
+
+
+def test_a_run_that_was_killed_while_it_was_paused_loses_its_pause_from_anywhere(
+    elsewhere, bulkbind, folder, rows, serve, command
+):
+    with serve(rows, options=SLOW) as served:
+        with started(*command(served), folder=folder) as process:
+            until(partial(has_seen, served, 3), alive=process)
+            assert "is paused" in elsewhere("pause", "latest").err
+            process.kill()
+        until(lambda: _state_is(elsewhere, "interrupted"))
+        unpaused = elsewhere("unpause", "latest")
+        with started("resume", "latest", folder=folder) as process:  # where its file is
+            said = process.wait()
+        again = elsewhere("unpause", "latest")
+
+        assert served.bound == {row.bound for row in rows}
+    assert "goes on" in unpaused.err
+    assert said.code == 0, said.err
+    assert again.code == 2
+    assert "is not at work: it is finished" in again.err
+
+
+def test_a_pause_stands_when_another_host_goes_on(
+    elsewhere, folder, tmp_path, rows, serve, command
+):
+    there = ("--state-dir", tmp_path / "elsewhere")
+    with serve(rows, options=SLOW) as served:
+        with started(*command(served), folder=folder) as process:
+            until(partial(has_seen, served, 3), alive=process)
+            assert "is paused" in elsewhere("pause", "latest").err
+            process.kill()
+        until(lambda: _state_is(elsewhere, "interrupted"))
+        sent = len(served.journal)
+        with started("resume", "latest", *there, folder=folder) as process:
+            until(partial(_is_paused, elsewhere), alive=process)
+            assert len(served.journal) == sent
+            assert elsewhere("unpause", "latest").code == 0
+            ended = process.wait()
+
+    assert ended.code == 0, ended.err
+
+
+def _is_paused(elsewhere):
+    now = elsewhere("status", "--json").json["now"]
+    return now and now["paused_by"]
+
+
+def test_workers_obey_when_nobody_coordinates_them(
+    elsewhere, folder, tmp_path, serve, command, monkeypatch
+):
+    for name, value in environ_of(2).items():
+        monkeypatch.setenv(name, value)
+    many = rows_of_accounts(2, 300)
+    with (
+        serve([row for _, row in many], options=SLOW) as served,
+        machines(tmp_path, environ_of(2)) as made,
+    ):
+        path = write_accounts(folder, served.url, many)
+        at = ("--set", f"cluster.scheduler={made.address}")
+        with started("run", path, *command(served)[-4:], *at, folder=folder) as process:
+            until(partial(has_seen, served, 10), alive=process)
+            process.kill()
+        stopped = elsewhere("stop", "latest", "--wait")
+        sent = len(served.journal)
+        states = {run["state"] for run in elsewhere("runs", "--json").json["runs"]}
+        resumed = elsewhere("resume", "latest")
+
+        assert resumed.code == 0, resumed.err
+        assert served.bound == {row.bound for _, row in many}
+    assert stopped.code == 0, stopped.err
+    assert "has ended" in stopped.err
+    assert sent < len(many)
+    assert states == {"interrupted"}
+
+
+def test_all_machines_stop_at_once(elsewhere, folder, serve, command, monkeypatch):
+    for name, value in environ_of(2).items():
+        monkeypatch.setenv(name, value)
+    many = rows_of_accounts(2, 20)
+    with serve([row for _, row in many], options=SandboxOptions(latency_s=5)) as served:
+        path = write_accounts(folder, served.url, many)
+        line = ("run", path, *command(served)[-4:], "--set", "cluster.scheduler=local")
+        with started(*line, folder=folder) as process:
+            until(partial(has_seen, served, 2), alive=process)
+            stopped = elsewhere("stop", "latest", "--now")
+            ended = process.wait()
+    assert (stopped.code, ended.code) == (0, 3), ended.err
+    assert ["2", "unconfirmed"] in [line.split() for line in ended.out.splitlines()]
+
+
+def test_a_run_is_reached_by_the_address_that_is_known_here(
+    elsewhere, folder, tmp_path, rows, serve, remote, database
+):
+    """The host that planned it may call the database by another name."""
+    door = tmp_path / "door"
+    door.symlink_to(database.partition("host=")[2].partition("&")[0])
+    theirs = database.replace(str(door.readlink()), str(door))
+    with serve(rows) as served:
+        line = ("run", "job.toml", *remote(served), "--set", f"cluster.ledger={theirs}")
+        with started(*line, folder=folder) as process:
+            assert process.wait().code == 0
+        door.unlink()
+        said = [
+            elsewhere(*words)
+            for words in (
+                ("pause", "job"),
+                ("resume", "latest"),
+                ("unpause", "job"),
+                ("resume", "latest"),
+            )
+        ]
+
+    assert [one.code for one in said] == [0, 3, 0, 0], [one.err for one in said]
+
+
+def test_a_run_that_made_no_folder_is_not_taken_for_one_of_another_job(
+    bulkbind, tmp_path, folder, rows, serve, command, monkeypatch
+):
+    theirs = ("--state-dir", tmp_path / "theirs")
+    with serve(rows) as served:
+        write_job(folder / "theirs.toml", name="theirs")
+        line = command(served)
+        assert bulkbind(line[0], "theirs.toml", *line[2:], *theirs).code == 0
+        refused = bulkbind(*line, "--resume", "--expect", "0" * 12)
+        said = bulkbind("status", "latest")
+
+    assert refused.code == 4, refused.err
+    assert said.code == 2
+    assert "there are no runs" in said.err
 
 
 # --- tables of another version --------------------------------------------------------
