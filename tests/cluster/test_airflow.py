@@ -17,7 +17,7 @@ from bulkbind.ledger.lease import Terms, take
 from bulkbind.ledger.postgres_session import Session
 from bulkbind.sandbox import SandboxOptions
 from tests.cluster.accounts import environ_of, rows_of_accounts, write_accounts
-from tests.factories import has_seen, runs_in, verdicts_of
+from tests.factories import has_seen, hex_id, runs_in, verdicts_of
 
 EXAMPLE = Path(library.__file__).parent.parent / "jobs/cluster/airflow_dag.py"
 ACCOUNTS = 3
@@ -100,6 +100,12 @@ def tries(said, task):
     return [found.count(str(number)) for number in range(ACCOUNTS)]
 
 
+def account_at_work(served):
+    """Return the number of the account that sent last; Airflow chooses the order."""
+    gateways = [hex_id("gateway", number) for number in range(ACCOUNTS)]
+    return gateways.index(served.journal[-1].path["instance_id"])
+
+
 def test_the_example_tries_an_account_again_that_is_busy_or_lost(
     work, database, folder, state, rows, serve, live
 ):
@@ -120,7 +126,8 @@ def test_the_example_tries_an_account_again_that_is_busy_or_lost(
         await_that(lambda: "JobBusy" in said(), process)
         lease.release(other)
         await_that(lambda: has_seen(served, 2 * 10 + 1), process)
-        lease = own(2, now=time.time() + 3600)  # as after a long silence
+        at_work = account_at_work(served)
+        lease = own(at_work, now=time.time() + 3600)  # as after a long silence
         await_that(lambda: "LeaseLost" in said(), process)
         lease.release(other)
         code = process.wait()
@@ -130,9 +137,9 @@ def test_the_example_tries_an_account_again_that_is_busy_or_lost(
     first, second, third = tries(said(), "judge")
     assert first == third == 1
     assert second > 1
-    *others, third = tries(said(), "send")
-    assert others == [1, 1]
-    assert third > 1
+    sent = tries(said(), "send")
+    assert sent.pop(at_work) > 1
+    assert sent == [1, 1]
     assert verdicts_of(state) == {"bound": len(rows)}
 
 
