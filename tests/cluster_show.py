@@ -24,7 +24,6 @@ from tests.cluster.counting import owned_by, owners, pauses_s, repeats
 from tests.cluster.machines import Machines, machines
 from tests.cluster.network import (
     CONTROL,
-    EVERYWHERE,
     GATEWAYS,
     Host,
     centre,
@@ -191,15 +190,9 @@ def _running(folder: Path, rows: Rows, *, apart: bool) -> Iterator[Show]:
         served = enter(gateways(world, wanted, options=SLOW))
         hosts = enter(network(2, gateways=served.port)) if apart else []
         server = enter(running_postgres(also=centre(CONTROL) if apart else ""))
-        made = enter(
-            machines(
-                folder,
-                environ_of(ACCOUNTS),
-                workers=0 if apart else 2,
-                host=EVERYWHERE if apart else "127.0.0.1",
-            )
-        )
-        work_from(hosts, made)
+        made = enter(machines(folder, environ_of(ACCOUNTS), workers=0 if apart else 2))
+        if apart:
+            enter(work_from(hosts, made))
         name = server.new_database()
         database = server.remote_url(name) if apart else server.url(name)
         command = (

@@ -296,11 +296,13 @@ async def _answer(future: "Future[Any]", account: str) -> Told | None:
     from distributed import KilledWorker
 
     try:
-        return Told(*await future)
-    except (CancelledError, KilledWorker, OSError):
+        if (error := await future.exception()) is None:
+            return Told(*await future)
+    except (CancelledError, OSError):
         return None
-    except Exception as error:  # noqa: BLE001 - whatever the worker raised, in its words
-        return Told(account, "error", repr(error), type(error).__name__)
+    if isinstance(error, CancelledError | KilledWorker | OSError):
+        return None
+    return Told(account, "error", repr(error), type(error).__name__)
 
 
 def _is_distrust(error: BaseException | None) -> bool:

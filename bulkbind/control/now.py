@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from bulkbind.model import Batch, Lane, Record
-from bulkbind.run import Observer
+from bulkbind.run import Halt, Observer, SlotPool
 
 #: Lanes that are told of one by one: those that wait longest.
 TOLD = 50
@@ -244,9 +244,8 @@ def describe(
     doing: Doing,
     paces: Mapping[str, PaceNow],
     *,
-    paused: bool,
-    stopping: str,
-    slots: int,
+    halt: Halt,
+    slots: SlotPool,
     at: float,
     invocation: int,
 ) -> Now:
@@ -255,19 +254,18 @@ def describe(
     Args:
         doing: Knows what every lane does.
         paces: By account.
-        paused: Nobody may send.
-        stopping: What stops it; empty: nothing does.
+        halt: Says whether it is paused, and what stops it.
         slots: Requests that may be out at once.
         at: Seconds since the epoch.
         invocation: Its number.
     """
-    lanes = doing.lanes(paces, paused=paused, slots=slots)
+    lanes = doing.lanes(paces, paused=halt.is_paused, slots=slots.number)
     return Now(
         at=at,
         pid=os.getpid(),
         invocation=invocation,
-        stopping=stopping,
-        concurrency=slots,
+        stopping=halt.reason,
+        concurrency=slots.number,
         accounts=[
             AccountNow(
                 account=name,

@@ -43,8 +43,6 @@ class RunLevers:
     invocation: int
     now: Callable[[], float]
     paused_by: str = ""
-    rate: Rate | None = None
-    """What was set; None: as the job has it."""
 
     def pause(self) -> None:
         """Send nothing more until ``go_on``; reads wait, too."""
@@ -66,10 +64,10 @@ class RunLevers:
         """Change rate and concurrency for the rest of this invocation."""
         said = []
         if order.rate is not None:
-            self.rate = Rate(*order.rate)
+            rate = Rate(*order.rate)
             for pace in self.paces.values():
-                pace.set_rate(self.rate)
-            said.append(f"rate {self.rate}")
+                pace.set_rate(rate)
+            said.append(f"rate {rate}")
         if order.concurrency is not None:
             self.slots.resize(order.concurrency)
             said.append(f"concurrency {order.concurrency}")
@@ -97,9 +95,8 @@ class RunLevers:
         word = describe(
             self.doing,
             self.paces,
-            paused=self.halt.is_paused,
-            stopping=self.halt.reason,
-            slots=self.slots.number,
+            halt=self.halt,
+            slots=self.slots,
             at=now,
             invocation=self.invocation,
         )

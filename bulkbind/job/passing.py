@@ -136,9 +136,8 @@ class Worker:
         word = describe(
             self.doing,
             self.paces,
-            paused=self.halt.is_paused,
-            stopping=self.halt.reason,
-            slots=self.slots.number,
+            halt=self.halt,
+            slots=self.slots,
             at=self.now(),
             invocation=self.invocation,
         )

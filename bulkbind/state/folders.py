@@ -23,6 +23,7 @@ from bulkbind.state.ledgers import (
     PIN_NAME,
     fetch_pin,
     has_ledger,
+    is_file,
     open_ledger,
     read_ledger,
 )
@@ -304,7 +305,7 @@ class StateFolder:
             UnknownRun: None, or more than one, goes by that name.
         """
         folder = Path(name)
-        if name and (has_ledger(folder) or os.path.isfile(folder / _STUB_NAME)):  # noqa: PTH113 - any name will do
+        if name and (has_ledger(folder) or is_file(folder / _STUB_NAME)):
             return RunFolder(folder.resolve())
         runs = self.runs()
         if name != "latest":

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bulkbind.errors import LedgerMismatch, SettingsError, StateError
 from bulkbind.ledger import Ledger, SqliteLedger, ThreadExecutor
@@ -45,7 +45,15 @@ def database_of(folder: Path) -> tuple[str, str]:
 
 def has_ledger(folder: Path) -> bool:
     """Tell whether a folder is one of a run."""
-    return any(os.path.isfile(folder / name) for name in LEDGER_NAMES)  # noqa: PTH113 - any name will do
+    return any(is_file(folder / name) for name in LEDGER_NAMES)
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a file; one that no file can have is none."""
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def read_ledger(folder: Path) -> Ledger:
@@ -227,7 +235,7 @@ def board_in(ledger: Ledger) -> "Board":
     """Return the board of the database that an open ledger is in."""
     from bulkbind.ledger.board import Board
 
-    return Board(ledger.session)  # type: ignore[attr-defined]
+    return Board(cast("PostgresLedger", ledger).session)
 
 
 def _postgres() -> "type[PostgresLedger]":

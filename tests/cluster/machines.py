@@ -32,7 +32,6 @@ class Machines:
         environ: What workers find credentials in.
         config: Dask's settings, as environment variables.
         tls: How the scheduler and its workers show who they are; none: they do not.
-        host: Where the scheduler listens.
     """
 
     def __init__(
@@ -42,13 +41,11 @@ class Machines:
         *,
         config: Mapping[str, str] = QUICK,
         tls: Sequence[str] = (),
-        host: str = "127.0.0.1",
     ) -> None:
         self.folder = folder
         self.port = free_port()
         self._environ = {**os.environ, **environ, **config}
         self._tls = tls
-        self._host = host
         self._number = 0
         self.scheduler: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -80,7 +77,7 @@ class Machines:
 
     def start_scheduler(self) -> None:
         self.scheduler = self._start(
-            *("scheduler", "--host", self._host, "--port", str(self.port)),
+            *("scheduler", "--host", "127.0.0.1", "--port", str(self.port)),
             *("--no-dashboard", "--no-show"),
             *(("--protocol", "tls") if self._tls else ()),
         )
@@ -160,10 +157,9 @@ def machines(
     workers: int = 2,
     config: Mapping[str, str] = QUICK,
     tls: Sequence[str] = (),
-    host: str = "127.0.0.1",
 ) -> Iterator[Machines]:
     """Run a scheduler and some workers for a block."""
-    made = Machines(folder, environ, config=config, tls=tls, host=host)
+    made = Machines(folder, environ, config=config, tls=tls)
     try:
         made.start_scheduler()
         for _ in range(workers):

@@ -17,9 +17,6 @@ from tests.cluster.machines import Machines
 
 CONTROL, GATEWAYS = "control", "gateways"
 
-#: Where a scheduler listens that hosts reach; those of this machine only.
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - see above
-
 #: The second part of addresses, by link; two test runs at once differ in it.
 _NETS = {CONTROL: 100 + 2 * (os.getpid() % 70), GATEWAYS: 101 + 2 * (os.getpid() % 70)}
 
@@ -103,15 +100,18 @@ class Host(NamedTuple):
             _ip("netns", "del", self.name)
 
 
-def work_from(hosts: Iterable[Host], crew: Machines) -> None:
-    """Start a worker on each host; return when all have joined."""
-    for host in hosts:
-        crew.add_worker(
-            *("--host", host.address),
-            inside=host.inside,
-            address=f"tcp://{centre(CONTROL)}:{crew.port}",
-        )
-    crew.wait_for_workers()
+@contextmanager
+def work_from(hosts: Iterable[Host], crew: Machines) -> Iterator[None]:
+    """Let hosts reach the scheduler for a block, with a worker each; all have joined."""
+    with _relay(centre(CONTROL), crew.port, "127.0.0.1"):
+        for host in hosts:
+            crew.add_worker(
+                *("--host", host.address),
+                inside=host.inside,
+                address=f"tcp://{centre(CONTROL)}:{crew.port}",
+            )
+        crew.wait_for_workers()
+        yield
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from tests.cluster.counting import (
 from tests.cluster.machines import machines
 from tests.cluster.network import (
     CONTROL,
-    EVERYWHERE,
     GATEWAYS,
     centre,
     network,
@@ -49,9 +48,9 @@ def hosts(serve, rows, tmp_path):
         serve([row for _, row in rows], options=options) as served,
         network(2, gateways=served.port) as made,
         running_postgres(also=centre(CONTROL)) as server,
-        machines(tmp_path, environ_of(ACCOUNTS), workers=0, host=EVERYWHERE) as crew,
+        machines(tmp_path, environ_of(ACCOUNTS), workers=0) as crew,
+        work_from(made, crew),
     ):
-        work_from(made, crew)
         yield served, made, server, crew
 
 

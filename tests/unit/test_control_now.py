@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bulkbind.control.now import TOLD, Doing, describe, join, reasons_of
 from bulkbind.model import Action, Batch, Lane, Record, RecordKind, Why
+from bulkbind.run import Halt, SlotPool
 from tests.clock import FakeClock
 
 
@@ -110,18 +111,14 @@ def test_two_hundred_lanes_are_summed_up_and_the_slowest_come_first():
 
 
 def word(made: Doing, pace: Pace, *, paused=False):
-    return describe(
-        made,
-        {"default": pace},
-        paused=paused,
-        stopping="",
-        slots=8,
-        at=0.0,
-        invocation=1,
-    )
+    halt = Halt()
+    if paused:
+        halt.pause()
+    paces = {"default": pace}
+    return describe(made, paces, halt=halt, slots=SlotPool(8), at=0.0, invocation=1)
 
 
-def test_what_several_processes_say_is_one_word():
+async def test_what_several_processes_say_is_one_word():
     first, second = doing(FakeClock(), 2), doing(FakeClock(), 3)
     first.lane_waits(lane(0), why="retry", seconds=5.0)
     second.lane_waits(lane(0), why="retry", seconds=9.0)
@@ -140,7 +137,7 @@ def test_what_several_processes_say_is_one_word():
     assert [one.seconds for one in joined.slowest] == [9.0, 5.0, 0.0, 0.0]
 
 
-def test_a_wait_that_nobody_knows_the_end_of_stays_one_when_words_are_joined():
+async def test_a_wait_that_nobody_knows_the_end_of_stays_one_when_words_are_joined():
     words = [word(doing(FakeClock(), 1), Pace(), paused=True) for _ in range(2)]
 
     joined = join(words)

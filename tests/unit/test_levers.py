@@ -49,8 +49,8 @@ async def test_the_rate_of_every_account_is_set():
         (Order(concurrency=2), "concurrency 2 set"),
     ],
 )
-async def test_what_was_set_is_kept_for_other_machines(order, said):
+async def test_what_was_set_is_said_where_other_machines_have_the_paces(order, said):
     levers = levers_of({})
 
     assert levers.set(order) == said
-    assert levers.rate == (None if order.rate is None else Rate(*order.rate))
+    assert levers.slots.number == (order.concurrency or 3)

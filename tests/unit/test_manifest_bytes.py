@@ -1,5 +1,6 @@
 """Bytes: encodings, gzip, standard input, and files that are no manifest."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -228,3 +229,7 @@ def test_a_pipe_is_not_opened_to_see_whether_it_is_there(tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
     refuse_missing([Source("pipe", tmp_path / "pipe"), Source("<stdin>", None)])
+
+    with pytest.raises(OSError, match="No such device") as unread:
+        os.open(tmp_path / "pipe", os.O_WRONLY | os.O_NONBLOCK)
+    assert unread.value.errno == errno.ENXIO  # nobody has it open to read
